@@ -1,0 +1,8 @@
+"""The algebra of architectures: identity, integer rows, sampling, mutation, crossover. Free of torch."""
+
+from nas.architectures.architecture import Architecture
+from nas.architectures.decisions import Decisions
+from nas.architectures.sampling import Bound, sample_bounded
+from nas.architectures.search_space import SearchSpace
+
+__all__ = ["Architecture", "Bound", "Decisions", "SearchSpace", "sample_bounded"]

@@ -1,0 +1,173 @@
+"""Decisions as integer rows: every operation of a search on many architectures at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.base.errors import NasError
+from nas.choices import Choice, Expression, Value, assignments, evaluate, free_choices
+
+Rows: TypeAlias = npt.NDArray[np.uint8]
+"""(N, D) option indices, one architecture a row, one decision a column; stored column by column (Fortran order), because
+every cost and every condition reads whole columns."""
+
+
+class Decisions:
+    """The choices of a space in order, and for each the condition under which it matters.
+
+    Args:
+        choices: in the order in which the network meets them, so that a condition only reads earlier choices.
+        conditions: choice name -> symbolic truth value; a choice without one always matters.
+    """
+
+    def __init__(self, choices: Sequence[Choice], conditions: Mapping[str, Value] | None = None) -> None:
+        if not choices:
+            raise NasError("a search space needs at least one choice")
+        names = [choice.name for choice in choices]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise NasError(f"choice name used twice: {', '.join(repeated)}; give each choice a name of its own")
+        self.choices = tuple(choices)
+        self.names = tuple(names)
+        self.cardinalities = np.array([len(choice.options) for choice in choices])
+        self.column = {name: index for index, name in enumerate(names)}
+        self.conditions: dict[str, Expression] = {}
+        for name, condition in (conditions or {}).items():
+            if isinstance(condition, Expression):
+                late = [c.name for c in condition.choices if self.column[c.name] >= self.column[name]]
+                if late:
+                    raise NasError(f"choice '{name}' depends on {', '.join(late)}, which the network meets only later")
+                self.conditions[name] = condition
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+    def codes(self, rows: Rows) -> dict[str, npt.NDArray[np.uint8]]:
+        """Columns by name, the form in which expressions read them."""
+        return {name: rows[:, index] for index, name in enumerate(self.names)}
+
+    def check(self, rows: npt.ArrayLike) -> Rows:
+        """Integer rows of the right shape and range as canonical rows. Raises NasError naming the first bad decision."""
+        given = np.asarray(rows)
+        if given.ndim != 2 or given.shape[1] != len(self) or not np.issubdtype(given.dtype, np.integer):
+            raise NasError(f"architectures as rows are integers of shape (N, {len(self)}); given {given.dtype} {given.shape}")
+        bad = (given < 0) | (given >= self.cardinalities)
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise NasError(
+                f"row {row} has code {given[row, column]} for decision '{self.names[column]}'; "
+                f"legal: 0 to {self.cardinalities[column] - 1}"
+            )
+        return self.canonical(np.asfortranarray(given, dtype=np.uint8))
+
+    def active(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """(N, D): which decisions matter in which canonical row."""
+        mask = np.ones(rows.shape, dtype=bool, order="F")
+        codes = self.codes(rows)
+        for name, condition in self.conditions.items():
+            mask[:, self.column[name]] = evaluate(condition, codes)
+        return mask
+
+    def canonical(self, rows: Rows) -> Rows:
+        """The rows with option 0 wherever a decision does not matter; changes nothing for a space without conditions."""
+        if not self.conditions:
+            return rows
+        result = np.array(rows, order="F")
+        codes = self.codes(result)
+        for name in self.names:
+            if name in self.conditions:
+                idle = ~np.asarray(evaluate(self.conditions[name], codes), dtype=bool)
+                result[idle, self.column[name]] = 0
+        return result
+
+    def sample(self, rng: np.random.Generator, count: int) -> Rows:
+        """`count` canonical rows, each decision uniform over its options and independent of the others."""
+        drawn = rng.random((len(self), count)) * self.cardinalities[:, None]
+        return self.canonical(drawn.astype(np.uint8).T)
+
+    def mutate(self, rows: Rows, rng: np.random.Generator, probability: float = 0.1) -> Rows:
+        """Each decision is drawn anew with the given probability, so that the option drawn may be the old one."""
+        drawn = (rng.random(rows.shape) * self.cardinalities).astype(np.uint8)
+        changed = rng.random(rows.shape) < probability
+        return self.canonical(np.asfortranarray(np.where(changed, drawn, rows)))
+
+    def crossover(self, first: Rows, second: Rows, rng: np.random.Generator) -> Rows:
+        """Each decision from either parent with equal probability (uniform crossover)."""
+        return self.canonical(np.asfortranarray(np.where(rng.random(first.shape) < 0.5, first, second)))
+
+    def neighbours(self, row: npt.ArrayLike) -> Rows:
+        """Every distinct architecture that differs from this one in a single decision."""
+        origin = self.check(np.asarray(row).reshape(1, -1))
+        active = self.active(origin)[0]
+        variants = []
+        for column in np.flatnonzero(active):
+            for code in range(self.cardinalities[column]):
+                if code != origin[0, column]:
+                    variant = origin[0].copy()
+                    variant[column] = code
+                    variants.append(variant)
+        if not variants:
+            return np.empty((0, len(self)), dtype=np.uint8, order="F")
+        return np.asfortranarray(np.unique(self.canonical(np.asfortranarray(variants)), axis=0))
+
+    def one_hot(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """(N, sum of cardinalities): a one for each chosen option, nothing for decisions that do not matter."""
+        offsets = np.concatenate([[0], np.cumsum(self.cardinalities)[:-1]])
+        encoded = np.zeros((len(rows), int(self.cardinalities.sum())), dtype=np.float32)
+        row, column = np.nonzero(self.active(rows))
+        encoded[row, offsets[column] + rows[row, column]] = 1.0
+        return encoded
+
+    def from_one_hot(self, encoded: npt.ArrayLike) -> Rows:
+        """The inverse of `one_hot`; a decision without a one takes its first option."""
+        given = np.asarray(encoded)
+        if given.ndim != 2 or given.shape[1] != int(self.cardinalities.sum()):
+            raise NasError(f"a one-hot encoding has shape (N, {int(self.cardinalities.sum())}); given {given.shape}")
+        parts = np.split(given, np.cumsum(self.cardinalities)[:-1], axis=1)
+        return self.check(np.stack([part.argmax(axis=1) for part in parts], axis=1))
+
+    @cached_property
+    def size(self) -> int:
+        """How many different architectures there are, exactly."""
+        total = 1
+        for names in self._components():
+            choices = [self.choices[self.column[name]] for name in names]
+            guards = free_choices(*(self.conditions[name] for name in names if name in self.conditions))
+            guard_names = {choice.name for choice in guards}
+            leaves = [choice for choice in choices if choice.name not in guard_names]
+            total *= self._count(guards, leaves)
+        return total
+
+    def _count(self, guards: tuple[Choice, ...], leaves: list[Choice]) -> int:
+        """Sum over the distinct settings of the guards of the product of what is left free under each."""
+        if not guards:
+            return math.prod(len(choice.options) for choice in leaves)
+        ordered = sorted(guards, key=lambda choice: self.column[choice.name])
+        grid = assignments(ordered)
+        for choice in ordered:
+            if choice.name in self.conditions:
+                idle = ~np.asarray(evaluate(self.conditions[choice.name], grid), dtype=bool)
+                grid[choice.name] = np.where(idle, 0, grid[choice.name])
+        settings = np.unique(np.stack([grid[choice.name] for choice in ordered], axis=1), axis=0)
+        codes = {choice.name: settings[:, index] for index, choice in enumerate(ordered)}
+        free = np.ones(len(settings), dtype=object)
+        for choice in leaves:
+            used = np.asarray(evaluate(self.conditions[choice.name], codes), dtype=bool)
+            free = free * np.where(used, len(choice.options), 1).astype(object)
+        return int(free.sum())
+
+    def _components(self) -> list[list[str]]:
+        """Groups of choices that conditions tie together."""
+        group = {name: {name} for name in self.names}
+        for name, condition in self.conditions.items():
+            joined = group[name].union(*(group[choice.name] for choice in condition.choices))
+            for member in joined:
+                group[member] = joined
+        unique = {id(members): members for members in group.values()}
+        return [sorted(members, key=lambda name: self.column[name]) for members in unique.values()]

@@ -1,0 +1,28 @@
+"""What the tests of several rooms share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from nas.architectures.decisions import Rows
+from nas.supernet import Space, open_space
+
+torch.set_num_threads(1)
+settings.register_profile("nas", deadline=None, derandomize=True)
+settings.load_profile("nas")
+
+
+@pytest.fixture(scope="session")
+def mbconv() -> Space:
+    """The built-in single-path space, found as a user finds it."""
+    return open_space("mbconv")
+
+
+@pytest.fixture(scope="session")
+def mbconv_rows(mbconv: Space) -> Rows:
+    """400 random architectures of it, then the smallest and the largest."""
+    drawn = mbconv.decisions.sample(np.random.default_rng(7), 400)
+    return np.asfortranarray(np.concatenate([drawn, mbconv.encode([mbconv.smallest, mbconv.largest])]))
