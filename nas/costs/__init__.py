@@ -1,0 +1,25 @@
+"""What a network costs: multiply-adds, parameters, activation memory and table latency, for integer rows of a space."""
+
+from nas.costs.breakdown import Layer, layers
+from nas.costs.compiled import CompiledCost, Term, compile_cost
+from nas.costs.counts import macs_terms, parameter_terms
+from nas.costs.latency import latency_terms, required_keys
+from nas.costs.memory import memory_terms
+from nas.costs.table import LatencyTable, devices, load_table, operator_key
+
+__all__ = [
+    "CompiledCost",
+    "LatencyTable",
+    "Layer",
+    "Term",
+    "compile_cost",
+    "devices",
+    "latency_terms",
+    "layers",
+    "load_table",
+    "macs_terms",
+    "memory_terms",
+    "operator_key",
+    "parameter_terms",
+    "required_keys",
+]

@@ -1,0 +1,74 @@
+"""One architecture, unit by unit: what `nas show` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas.choices import Value, evaluate
+from nas.costs.counts import FREE, MACS
+from nas.costs.latency import COSTLESS
+from nas.costs.table import LatencyTable, operator_key
+from nas.elastic import Walk
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A unit, or an operator that is in none, of one architecture.
+
+    Attributes:
+        macs, params: of all operators in it.
+        milliseconds: by the table, None where it lists the unit only within a group or not at all.
+    """
+
+    path: str
+    kind: str
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    attributes: dict[str, Any]
+    macs: int
+    params: int
+    milliseconds: float | None
+
+
+def layers(walk: Walk, codes: Mapping[str, int], table: LatencyTable | None = None) -> list[Layer]:
+    """The layers that an architecture runs, in order.
+
+    Args:
+        codes: option index of every decision.
+        table: of the task that was walked.
+    """
+
+    def settle(values: tuple[Value, ...]) -> tuple[int, ...]:
+        return tuple(int(evaluate(value, codes)) for value in values)
+
+    counts: dict[int, list[int]] = {}
+    found: list[tuple[int, Layer]] = []
+    for step, operator in enumerate(walk.operators):
+        if not bool(evaluate(operator.guard, codes)):
+            continue
+        macs = 0 if operator.kind in FREE else int(evaluate(MACS[operator.kind](operator), codes))
+        params = int(evaluate(operator.parameters, codes))
+        if operator.units:
+            total = counts.setdefault(operator.units[0], [step, 0, 0])
+            total[1] += macs
+            total[2] += params
+        elif operator.kind not in COSTLESS:
+            shapes = settle(operator.inputs[0].shape[1:]), settle(operator.output.shape[1:])
+            found.append((step, Layer(operator.path, operator.kind, *shapes, {}, macs, params, None)))
+    for index, (step, macs, params) in counts.items():
+        use = walk.units[index]
+        attributes = {
+            name: value if isinstance(value, str) else _plain(evaluate(value, codes))
+            for name, value in use.unit.attributes.items()
+        }
+        input_shape, output_shape = settle(use.input), settle(use.output)
+        key = operator_key(use.unit.kind, input_shape, output_shape, attributes)
+        milliseconds = table.lookup(key, use.unit.position) if table else None
+        found.append((step, Layer(use.path, use.unit.kind, input_shape, output_shape, attributes, macs, params, milliseconds)))
+    return [layer for _, layer in sorted(found, key=lambda pair: pair[0])]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,103 @@
+"""What every layer that holds choices has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from nas.choices import Expression, Value
+
+if TYPE_CHECKING:
+    from nas.elastic.direct import DirectGradients
+
+Setting = tuple[Any, ...]
+Cut = tuple[slice, ...]
+
+
+class Configurable(nn.Module):
+    """A module with settings that an architecture fixes.
+
+    Who picks the architecture is not its business: a supernet evaluates the settings and calls `activate`.
+    """
+
+    settings: Mapping[str, Value]
+    """Name -> value, symbolic where it depends on choices, in the order in which `activate` takes them."""
+
+    setting: Setting | None = None
+    """The settings in force."""
+
+    def declare(self, **settings: Value) -> None:
+        """Name the settings; those without choices are in force at once."""
+        self.settings = settings
+        if not any(isinstance(value, Expression) for value in settings.values()):
+            self.activate(tuple(settings.values()))
+
+    def activate(self, setting: Setting) -> None:
+        """Put settings in force, one value for each name in `settings`."""
+        self.setting = setting
+
+    def chosen(self) -> Setting:
+        """The settings in force."""
+        if self.setting is None:
+            raise RuntimeError(f"{type(self).__name__} has no architecture yet: activate one on the supernet first")
+        return self.setting
+
+
+class ElasticLayer(Configurable):
+    """A leaf whose full parameters hold those of every setting; what a setting uses is a view of them."""
+
+    _direct: DirectGradients | None = None
+    _parts: tuple[torch.Tensor | None, ...] = ()
+
+    def cuts(self, setting: Setting) -> dict[str, Cut]:
+        """For each parameter name the part that a setting uses."""
+        raise TypeError(f"{type(self).__name__} does not say which part of its parameters a setting uses")
+
+    def static(self) -> nn.Module:
+        """The plain torch module that computes the same under the settings in force; it shares no memory."""
+        raise TypeError(f"{type(self).__name__} has no static twin")
+
+    def activate(self, setting: Setting) -> None:
+        """Put settings in force, and fetch their views where gradients are accumulated directly."""
+        self.setting = setting
+        if self._direct is not None:
+            self._parts = self._direct.parts(self, setting)
+
+    def parts(self) -> tuple[torch.Tensor | None, ...]:
+        """The parameters under the settings in force, in the order of `cuts`; views, never copies."""
+        if self._direct is not None:
+            self._direct.touch(self)
+            return self._parts
+        return tuple(
+            None if (full := self._parameters[name]) is None else full[cut] for name, cut in self.cuts(self.chosen()).items()
+        )
+
+    def copy_into(self, twin: nn.Module) -> nn.Module:
+        """Give a static twin, built without memory, its own copies of the parameters in force."""
+        with torch.no_grad():
+            for name, part in zip(self.cuts(self.chosen()), self.parts(), strict=True):
+                if part is not None:
+                    twin.register_parameter(name, nn.Parameter(part.detach().clone(memory_format=torch.contiguous_format)))
+        return twin.train(self.training)
+
+
+def duplicate(module: nn.Module) -> nn.Module:
+    """A copy of a leaf that shares its tensors: torch's constructors and deep copies take ten times as long."""
+    twin = type(module).__new__(type(module))
+    for name, value in module.__dict__.items():
+        twin.__dict__[name] = value.copy() if isinstance(value, dict | set | list) else value
+    return twin
+
+
+_blanks: dict[tuple[type[nn.Module], tuple[Any, ...]], nn.Module] = {}
+
+
+def blank(kind: type[nn.Module], *arguments: Any) -> nn.Module:
+    """A new module without memory, as `kind(*arguments, device="meta")` makes it."""
+    found = _blanks.get((kind, arguments))
+    if found is None:
+        found = _blanks[kind, arguments] = kind(*arguments, device="meta")
+    return duplicate(found)

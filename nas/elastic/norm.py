@@ -1,0 +1,111 @@
+"""Batch and layer normalisation with elastic width."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nas.choices import Value, bounds
+from nas.elastic.layer import Cut, ElasticLayer, Setting, blank
+from nas.elastic.symbolic import SymbolicTensor
+
+
+class ElasticBatchNorm2d(ElasticLayer):
+    """Batch normalisation whose width may be symbolic.
+
+    It keeps no running statistics of its own: averaged over different sub-networks they would describe none of them.
+    In training it uses those of the batch; for evaluation the supernet lends it the statistics of one sub-network
+    (`statistics`), which are estimated for that sub-network alone.
+
+    Args:
+        num_features: may be symbolic.
+        momentum: given to the static twin, where ordinary running statistics return.
+    """
+
+    statistics: tuple[torch.Tensor, torch.Tensor] | None = None
+    """Mean and variance, (C,) each, of the sub-network being evaluated."""
+
+    collecting: float | None = None
+    """While statistics are being estimated: the weight of the present batch in their cumulative average."""
+
+    def __init__(self, num_features: Value, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        widest = bounds(num_features)[1]
+        self.register_parameter("weight", nn.Parameter(torch.ones(widest)) if affine else None)
+        self.register_parameter("bias", nn.Parameter(torch.zeros(widest)) if affine else None)
+        self.declare(num_features=num_features)
+
+    def cuts(self, setting: Setting) -> dict[str, Cut]:
+        """The first channels."""
+        first = (slice(0, setting[0]),)
+        return {"weight": first, "bias": first}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> the same shape."""
+        if isinstance(x, SymbolicTensor):
+            return self._walk(x)
+        weight, bias = self.parts()
+        if self.training:
+            return F.batch_norm(x, None, None, weight, bias, True, 0.0, self.eps)
+        if self.statistics is None and self.collecting is not None:
+            width = x.shape[1]
+            self.statistics = (torch.zeros(width, device=x.device), torch.ones(width, device=x.device))
+        if self.statistics is None:
+            raise RuntimeError(
+                "batch-norm statistics of this sub-network were never estimated: call Supernet.calibrate and evaluate "
+                "inside Supernet.using, or extract the sub-network"
+            )
+        mean, variance = self.statistics
+        collecting = self.collecting is not None
+        return F.batch_norm(x, mean, variance, weight, bias, collecting, self.collecting or 0.0, self.eps)
+
+    def _walk(self, x: SymbolicTensor) -> SymbolicTensor:
+        width = self.settings["num_features"]
+        x.recorder.require_same((x.shape[1],), (width,), "the channels that arrive and those that batch norm expects")
+        return x.recorder.record("batch_norm", (x,), x.shape, {}, 0 if self.weight is None else 2 * width)
+
+    def static(self) -> nn.Module:
+        """A torch.nn.BatchNorm2d, with the statistics lent at the moment, or fresh ones."""
+        width = self.chosen()[0]
+        full = self._parameters["weight"]
+        device = None if full is None else full.device
+        mean, variance = self.statistics or (torch.zeros(width, device=device), torch.ones(width, device=device))
+        twin = blank(nn.BatchNorm2d, width, self.eps, self.momentum, full is not None)
+        twin.running_mean, twin.running_var = mean.clone(), variance.clone()
+        twin.num_batches_tracked = torch.tensor(0, device=mean.device)
+        return self.copy_into(twin)
+
+
+class ElasticLayerNorm(ElasticLayer):
+    """Layer normalisation over the last dimension, whose width may be symbolic."""
+
+    def __init__(self, width: Value, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        widest = bounds(width)[1]
+        self.weight = nn.Parameter(torch.ones(widest))
+        self.bias = nn.Parameter(torch.zeros(widest))
+        self.declare(width=width)
+
+    def cuts(self, setting: Setting) -> dict[str, Cut]:
+        """The first features."""
+        first = (slice(0, setting[0]),)
+        return {"weight": first, "bias": first}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., F) -> the same shape."""
+        if isinstance(x, SymbolicTensor):
+            return self._walk(x)
+        weight, bias = self.parts()
+        return F.layer_norm(x, self.chosen(), weight, bias, self.eps)
+
+    def _walk(self, x: SymbolicTensor) -> SymbolicTensor:
+        width = self.settings["width"]
+        x.recorder.require_same((x.shape[-1],), (width,), "the features that arrive and those that layer norm expects")
+        return x.recorder.record("layer_norm", (x,), x.shape, {}, 2 * width)
+
+    def static(self) -> nn.Module:
+        """A torch.nn.LayerNorm."""
+        return self.copy_into(blank(nn.LayerNorm, self.chosen()[0], self.eps))

@@ -1,0 +1,107 @@
+"""Which modules are run at all: optional ones, elastic depth, and a choice of operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from nas.base.errors import NasError
+from nas.choices import Choice, Option, Value, bounds, where
+from nas.elastic.layer import Configurable
+from nas.elastic.symbolic import SymbolicTensor, same
+
+
+class Optional(Configurable):
+    """A module that some architectures leave out; what arrives then passes unchanged, so shapes must agree.
+
+    Args:
+        module: takes and returns one tensor of the same shape.
+        when: symbolic truth value.
+    """
+
+    def __init__(self, module: nn.Module, when: Value) -> None:
+        super().__init__()
+        self.module = module
+        self.declare(when=when)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The module's result, or x."""
+        if isinstance(x, SymbolicTensor):
+            return _guarded(self.module, x, self.settings["when"])
+        return self.module(x) if self.chosen()[0] else x
+
+
+class Depth(Configurable):
+    """The first `depth` of several modules, one after the other."""
+
+    def __init__(self, blocks: Sequence[nn.Module], depth: Value) -> None:
+        super().__init__()
+        least, most = bounds(depth)
+        if not 0 <= least <= most <= len(blocks):
+            raise NasError(f"a depth from {least} to {most} does not fit {len(blocks)} blocks")
+        self.blocks = nn.ModuleList(blocks)
+        self.declare(depth=depth)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x through the blocks in use."""
+        if isinstance(x, SymbolicTensor):
+            least, _ = bounds(self.settings["depth"])
+            for index, block in enumerate(self.blocks):
+                x = block(x) if index < least else _guarded(block, x, self.settings["depth"] > index)
+            return x
+        for block in self.blocks[: self.chosen()[0]]:
+            x = block(x)
+        return x
+
+
+class OperatorChoice(Configurable):
+    """One of several modules, picked by a choice.
+
+    Args:
+        choice: its options name the candidates.
+        candidates: option -> module; every option needs one, and all return the same shape unless widths are symbolic.
+    """
+
+    def __init__(self, choice: Choice, candidates: Mapping[Option, nn.Module]) -> None:
+        super().__init__()
+        missing = [option for option in choice.options if option not in candidates]
+        if missing or len(candidates) != len(choice.options):
+            raise NasError(f"choice '{choice.name}' needs one candidate for each of {choice.options}; given {list(candidates)}")
+        self.choice = choice
+        self.candidates = nn.ModuleList([candidates[option] for option in choice.options])
+        self.declare(index=choice.map({option: code for code, option in enumerate(choice.options)}))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The chosen candidate's result."""
+        if isinstance(x, SymbolicTensor):
+            return self._walk(x)
+        return self.candidates[self.chosen()[0]](x)  # type: ignore[no-any-return]
+
+    def _walk(self, x: SymbolicTensor) -> SymbolicTensor:
+        result: SymbolicTensor | None = None
+        for option, candidate in zip(self.choice.options, self.candidates, strict=True):
+            picked = self.choice.equals(option)
+            with x.recorder.only_where(picked):
+                output = candidate(x)
+            result = output if result is None else _either(picked, output, result)
+        assert result is not None
+        return result
+
+
+def _guarded(module: nn.Module, x: SymbolicTensor, condition: Value) -> SymbolicTensor:
+    recorder = x.recorder
+    with recorder.only_where(condition):
+        output = module(x)
+        recorder.require_same(x.shape, output.shape, "what enters and what leaves a module that may be left out")
+    return _either(condition, output, x)
+
+
+def _either(condition: Value, yes: SymbolicTensor, no: SymbolicTensor) -> SymbolicTensor:
+    """The tensor that follows a fork: one storage or the other, recorded so that memory is followed through it."""
+    recorder = yes.recorder
+    if len(yes.shape) != len(no.shape):
+        raise NasError(f"{recorder.path}: candidates return {len(yes.shape)} and {len(no.shape)} dimensions")
+    shape = tuple(a if same(a, b) else where(condition, a, b) for a, b in zip(yes.shape, no.shape, strict=True))
+    return recorder.record("fork", (yes, no), shape, {"condition": condition})

@@ -1,0 +1,56 @@
+"""One sub-network as a plain torch module."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import fx, nn
+
+from nas.elastic import ElasticLayer
+from nas.elastic.layer import duplicate
+
+
+class _Tracer(fx.Tracer):
+    """Follows the network's forward down to elastic layers and torch's own modules."""
+
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        """Elastic layers are leaves as torch's own modules are."""
+        return isinstance(module, ElasticLayer) or super().is_leaf_module(module, qualified_name)
+
+
+def extract(network: nn.Module) -> fx.GraphModule:
+    """The active sub-network of a network of elastic layers, with copies of its weights.
+
+    The result is torch's own `GraphModule`: its code mentions torch alone, its modules are torch's, and their names are
+    those of the definition. It is in the same mode (training or evaluation) as the network.
+    """
+    graph = _Tracer().trace(network)
+    modules: dict[str, nn.Module | torch.Tensor] = {}
+    for node in graph.nodes:
+        node.type = None  # fx copies the annotations of the definition under names that torch.jit.script cannot resolve
+        target = str(node.target)
+        if node.op == "call_module" and target not in modules:
+            found = network.get_submodule(target)
+            modules[target] = _twin(found)
+        elif node.op == "get_attr" and target not in modules:
+            owner, _, name = target.rpartition(".")
+            found_attribute = getattr(network.get_submodule(owner), name)
+            modules[target] = _copy_tensor(found_attribute)
+    extracted = fx.GraphModule(modules, graph, class_name="Network")
+    extracted.graph.lint()
+    extracted.training = network.training
+    return extracted
+
+
+def _twin(module: nn.Module) -> nn.Module:
+    """The plain torch module that stands in for a leaf, with copies of its weights."""
+    if isinstance(module, ElasticLayer):
+        return module.static()
+    owns = module._parameters or module._buffers or module._modules
+    return copy.deepcopy(module) if owns else duplicate(module)
+
+
+def _copy_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    copied = tensor.detach().clone()
+    return nn.Parameter(copied) if isinstance(tensor, nn.Parameter) else copied

@@ -1,0 +1,147 @@
+"""A search space, written once as a network of elastic layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas.architectures import Architecture, Decisions, SearchSpace
+from nas.base.errors import NasError, unknown
+from nas.base.seeds import integer_seed
+from nas.base.units import COUNT, LATENCY, MEMORY, Quantity
+from nas.choices import Option
+from nas.costs import CompiledCost, LatencyTable, devices, latency_terms, macs_terms, memory_terms, parameter_terms
+from nas.elastic import Walk, walk
+from nas.supernet.supernet import Supernet
+from nas.supernet.task import Task
+
+COUNTED = {"macs": COUNT, "params": COUNT, "memory": MEMORY}
+"""The costs that every space has, with the units in which they are written."""
+
+
+class Space(SearchSpace):
+    """A search space with its networks.
+
+    Everything is read from one definition: `build(task)` returns a torch module made of elastic layers. The decisions,
+    when they matter, the supernet, each static network and every cost follow from it.
+
+    Args:
+        name: as the user types it.
+        build: makes the network for a `Task`.
+        known: published architectures by name.
+        task: what the space's paper builds it for; the default for costs.
+        summary: one line for `nas spaces`.
+        source: the paper.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        build: Callable[[Task], nn.Module],
+        known: Mapping[str, Mapping[str, Option]] | None = None,
+        task: Task | None = None,
+        summary: str = "",
+        source: str = "",
+    ) -> None:
+        self.build = build
+        self.task = task or Task()
+        self.summary = summary
+        self.source = source
+        self._walks: dict[Task, Walk] = {}
+        self._costs: dict[tuple[str, Task], CompiledCost] = {}
+        found = self.walk(self.task)
+        super().__init__(name, Decisions(found.choices, found.conditions), known)
+
+    def walk(self, task: Task | None = None) -> Walk:
+        """The operators, units and choices of every architecture for a task; built without memory, once for each task."""
+        task = task or self.task
+        if task not in self._walks:
+            with torch.device("meta"):
+                network = self.build(task)
+            found = walk(network, task.input_shape)
+            if found.output != (1, task.classes):
+                raise NasError(f"the network must return (N, {task.classes}) scores; it returns {found.output}")
+            self._walks[task] = found
+        return self._walks[task]
+
+    def metrics(self) -> dict[str, Quantity]:
+        """Every cost this space can be asked for by name, with its unit."""
+        return {**COUNTED, **{f"{name}-latency": LATENCY for name in devices()}}
+
+    def device_of(self, metric: str) -> LatencyTable | None:
+        """The table behind a latency metric such as 'pixel-latency', aliases included; None for the counted costs.
+
+        Raises:
+            NasError: the metric is unknown.
+        """
+        if metric in COUNTED:
+            return None
+        if not metric.endswith("-latency"):
+            raise unknown("metric", metric, self.metrics())
+        return devices()[metric.removesuffix("-latency")]
+
+    def task_of(self, metric: str, task: Task | None = None) -> Task:
+        """The task at which a metric is computed: a table's own for latencies, the given or the space's for counts.
+
+        A latency table was measured at one resolution, with one number of classes; asking it for another resolution is an
+        error.
+        """
+        table = self.device_of(metric)
+        if table is None:
+            return task or self.task
+        if task is not None and task.resolution != table.resolution:
+            raise NasError(
+                f"table '{table.name}' was measured at {table.resolution} px and says nothing about {task.resolution} px; "
+                f"use --deploy-resolution {table.resolution}, or a table for {task.resolution} px"
+            )
+        return Task(table.channels, table.resolution, table.classes)
+
+    def compiled(self, metric: str, task: Task | None = None) -> CompiledCost:
+        """A cost as a function of integer rows (N, D) -> (N,).
+
+        Args:
+            metric: 'macs' (multiply-adds), 'params', 'memory' (bytes of peak activation), or '<device>-latency' (ms).
+            task: for counts the space's own by default; a table is always evaluated at its own.
+        """
+        table = self.device_of(metric)
+        at = self.task_of(metric, task)
+        name = metric if table is None else f"{table.name}-latency"
+        if (name, at) not in self._costs:
+            found = self.walk(at)
+            if table is not None:
+                cost = CompiledCost(self.decisions, latency_terms(found, table))
+            elif metric == "memory":
+                cost = CompiledCost(self.decisions, memory_terms(found), reduction="max")
+            else:
+                cost = CompiledCost(self.decisions, macs_terms(found) if metric == "macs" else parameter_terms(found))
+            self._costs[name, at] = cost
+        return self._costs[name, at]
+
+    def cost(
+        self, metric: str, architectures: Architecture | Iterable[Architecture] | np.ndarray, task: Task | None = None
+    ) -> Any:
+        """The cost of one architecture (a float), or of several or of integer rows (an array (N,))."""
+        compiled = self.compiled(metric, task)
+        if isinstance(architectures, Architecture):
+            return float(compiled(self.encode([architectures]))[0])
+        if isinstance(architectures, np.ndarray):
+            return compiled(self.decisions.check(architectures))
+        return compiled(self.encode(architectures))
+
+    def supernet(self, channels: int = 3, resolution: int | None = None, classes: int = 1000, seed: int = 0) -> Supernet:
+        """A supernet with fresh weights drawn from the seed; resolution is the one it will be trained at."""
+        task = Task(channels, resolution or self.task.resolution, classes)
+        with torch.random.fork_rng():
+            torch.default_generator.manual_seed(integer_seed(seed, "weights"))
+            network = self.build(task)
+        return Supernet(self, network, task)
+
+    @cached_property
+    def one_line(self) -> str:
+        """Size, decisions and summary for a listing."""
+        return f"{self.size:.1e} networks, {len(self.decisions)} decisions; {self.summary}"

@@ -1,0 +1,116 @@
+"""The supernet: every network of a space in shared weights."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from nas.architectures import Architecture
+from nas.choices import evaluate, free_choices
+from nas.elastic import Configurable
+from nas.supernet.extract import extract
+from nas.supernet.statistics import Statistics, estimate, lent
+from nas.supernet.task import Task
+
+if TYPE_CHECKING:
+    from nas.supernet.space import Space
+
+
+class _Binding:
+    """Modules whose settings depend on the same decisions; their settings are evaluated once for each joint option."""
+
+    def __init__(self, columns: tuple[int, ...], names: tuple[str, ...]) -> None:
+        self.columns = columns
+        self.names = names
+        self.modules: list[Configurable] = []
+        self._known: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
+        self._active: tuple[int, ...] | None = None
+
+    def activate(self, row: Sequence[int]) -> None:
+        """Put the settings of a row's options in force."""
+        key = tuple(row[column] for column in self.columns)
+        if key == self._active:
+            return
+        settings = self._known.get(key)
+        if settings is None:
+            codes = dict(zip(self.names, key, strict=True))
+            settings = self._known[key] = [
+                tuple(_plain(evaluate(value, codes)) for value in module.settings.values()) for module in self.modules
+            ]
+        for module, setting in zip(self.modules, settings, strict=True):
+            module.activate(setting)
+        self._active = key
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+class Supernet(nn.Module):
+    """A network of elastic layers with the space it belongs to.
+
+    Call `activate` with an architecture, then use it as any torch module: `supernet(images)`. For evaluation it needs
+    the batch-norm statistics of that architecture (`calibrate`, then `using`).
+
+    Attributes:
+        space: the space.
+        network: the module that `space.build` made.
+        task: channels, training resolution and classes.
+    """
+
+    def __init__(self, space: Space, network: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.space = space
+        self.network = network
+        self.task = task
+        bindings: dict[tuple[int, ...], _Binding] = {}
+        for module in network.modules():
+            if not isinstance(module, Configurable):
+                continue
+            choices = sorted(free_choices(*module.settings.values()), key=lambda c: space.decisions.column[c.name])
+            if choices:
+                columns = tuple(space.decisions.column[choice.name] for choice in choices)
+                names = tuple(choice.name for choice in choices)
+                bindings.setdefault(columns, _Binding(columns, names)).modules.append(module)
+        self._bindings = list(bindings.values())
+        self.activate(space.decisions.cardinalities - 1)
+
+    def activate(self, architecture: Architecture | Mapping[str, Any] | np.ndarray) -> None:
+        """Put one sub-network in force: an architecture (validated) or one integer row (D,), taken as it is."""
+        if isinstance(architecture, np.ndarray):
+            row = architecture.tolist()
+        else:
+            row = self.space.encode([self.space.validate(architecture)])[0].tolist()
+        for binding in self._bindings:
+            binding.activate(row)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (N, classes) of images (N, C, H, W) by the active sub-network."""
+        return self.network(images)  # type: ignore[no-any-return]
+
+    def calibrate(self, batches: Sequence[torch.Tensor]) -> Statistics:
+        """Batch-norm statistics of the active sub-network over the images, on buffers of its own."""
+        return estimate(self.network, batches)
+
+    @contextlib.contextmanager
+    def using(self, statistics: Statistics) -> Iterator[None]:
+        """Inside, the active sub-network evaluates with these statistics."""
+        with lent(self.network, statistics):
+            yield
+
+    def extract(
+        self, architecture: Architecture | Mapping[str, Any] | np.ndarray, statistics: Statistics | None = None
+    ) -> fx.GraphModule:
+        """One sub-network as a plain torch module with copies of its weights; see `nas.supernet.extract`.
+
+        Args:
+            statistics: from `calibrate`; without them batch norms start afresh, as torch's own do.
+        """
+        self.activate(architecture)
+        with self.using(statistics or Statistics({})):
+            return extract(self.network)

@@ -1,0 +1,1 @@
+"""The built-in search spaces, found by `nas` through entry points like anybody else's."""

@@ -1,0 +1,130 @@
+"""The pieces of a mobile network, each a unit that devices run and tables list as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nas.choices import Value
+from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticSqueezeExcite, Unit
+
+
+@dataclass(frozen=True)
+class NormFigures:
+    """Figures of every batch norm of a network, in torch's convention: momentum is the weight of the new batch."""
+
+    eps: float = 1e-5
+    momentum: float = 0.1
+
+
+PLAIN_NORM = NormFigures()
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, batch norm and activation."""
+
+    def __init__(
+        self,
+        in_channels: Value,
+        out_channels: Value,
+        kernel_size: Value = 1,
+        stride: int = 1,
+        activation: type[nn.Module] | None = nn.ReLU,
+        norm: NormFigures = PLAIN_NORM,
+        groups: Value = 1,
+    ) -> None:
+        super().__init__()
+        self.conv = ElasticConv2d(in_channels, out_channels, kernel_size, stride, groups)
+        self.norm = ElasticBatchNorm2d(out_channels, norm.eps, norm.momentum)
+        self.activation = activation() if activation else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C', H', W')."""
+        return self.activation(self.norm(self.conv(x)))  # type: ignore[no-any-return]
+
+
+class Convolution(ConvNormAct):
+    """The same as a unit of its own: stem and head."""
+
+    def __init__(
+        self,
+        in_channels: Value,
+        out_channels: Value,
+        kernel_size: int,
+        stride: int,
+        activation: type[nn.Module],
+        norm: NormFigures = PLAIN_NORM,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, activation, norm)
+        self.unit = Unit("conv", {"kernel": kernel_size, "stride": stride, "act": activation.__name__.lower()})
+
+
+class MBConv(nn.Module):
+    """Expand (1 x 1), filter (depthwise), optionally weigh channels, project (1 x 1); added to its input where shapes agree.
+
+    Sandler et al., MobileNetV2, 2018; squeeze-and-excitation as in Tan et al., MnasNet, 2019.
+
+    Args:
+        expand: ratio of the middle width to the input's; the first convolution is left out where it is 1.
+        squeeze: hidden width of the squeeze-and-excitation; None for none.
+        residual: None for a shortcut exactly where stride is 1 and widths agree.
+        position: see `nas.elastic.Unit`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Value,
+        expand: Value,
+        stride: int = 1,
+        activation: type[nn.Module] = nn.ReLU,
+        squeeze: Value | None = None,
+        residual: bool | None = None,
+        norm: NormFigures = PLAIN_NORM,
+        position: str = "",
+    ) -> None:
+        super().__init__()
+        fits = stride == 1 and in_channels == out_channels
+        self.residual = fits if residual is None else residual
+        middle = in_channels * expand
+        plain = isinstance(expand, int) and expand == 1
+        self.expand = nn.Identity() if plain else ConvNormAct(in_channels, middle, 1, 1, activation, norm)
+        self.depthwise = ConvNormAct(middle, middle, kernel_size, stride, activation, norm, groups=middle)
+        self.squeeze = nn.Identity() if squeeze is None else ElasticSqueezeExcite(middle, squeeze)
+        self.project = ConvNormAct(middle, out_channels, 1, 1, None, norm)
+        self.unit = Unit(
+            "mbconv",
+            {
+                "kernel": kernel_size,
+                "expand": expand,
+                "stride": stride,
+                "residual": int(self.residual),
+                "squeeze": 0 if squeeze is None else squeeze,
+                "act": activation.__name__.lower(),
+            },
+            position,
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C', H', W')."""
+        y = self.project(self.squeeze(self.depthwise(self.expand(x))))
+        return x + y if self.residual else y  # type: ignore[no-any-return]
+
+
+class Classifier(nn.Module):
+    """Mean over the map, dropout, linear."""
+
+    def __init__(self, in_features: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(in_features, classes)
+        self.unit = Unit("classifier")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, classes)."""
+        return self.linear(self.dropout(self.flatten(self.pool(x))))  # type: ignore[no-any-return]
