@@ -1,0 +1,104 @@
+"""Batches: random ones for training that depend on the step alone, and fixed ones for calibrating and scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from nas.base.errors import NasError, unknown
+from nas.base.seeds import generator
+from nas.data.augment import Augmentation, cut_out, mix, move
+from nas.data.dataset import ImageData
+from nas.data.images import Indices, Split
+from nas.data.normalise import Normaliser, to_images, to_pixels
+from nas.data.splits import balanced_order
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images float32 (B, C, R, R), normalised, channels-last; targets int64 (B,), with mixup float32 (B, classes)."""
+
+    images: torch.Tensor
+    targets: torch.Tensor
+
+
+class TrainingBatches:
+    """Endless augmented training batches; the one at a step is a pure function of the seed and the step.
+
+    `steps_per_epoch` whole batches make an epoch; what is left over is dropped. Raises NasError when the batch size
+    exceeds the training images, or a length of the augmentation their side.
+    """
+
+    def __init__(self, data: ImageData, batch_size: int, seed: int, augmentation: Augmentation | None = None) -> None:
+        _check_batch_size(batch_size)
+        if batch_size > len(data.train):
+            raise NasError(
+                f"the batch size {batch_size} exceeds the {len(data.train)} training images of {data.name}; "
+                f"legal: 1 to {len(data.train)}"
+            )
+        if seed < 0:
+            raise NasError(f"the seed {seed} is negative; legal: 0 and above")
+        self.steps_per_epoch = len(data.train) // batch_size
+        self._augmentation = data.augmentation if augmentation is None else augmentation
+        self._augmentation.check(data.resolution)
+        self._split = data.train
+        self._classes = len(data.classes)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._normalise = Normaliser(data.mean, data.std, data.resolution)
+        self._last: tuple[int, Indices] | None = None
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0 over all epochs. Raises NasError at a corrupt image."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        chosen = self._permutation(epoch)[place * self._batch_size : (place + 1) * self._batch_size]
+        rng = generator(self._seed, "augment", step)
+        values = self._normalise(move(to_pixels(self._split.images(chosen)), self._augmentation, rng))
+        targets = torch.from_numpy(self._split.labels[chosen])
+        if self._augmentation.cutout:
+            cut_out(values, self._augmentation.cutout, rng)
+        if self._augmentation.mixup:
+            one_hot = torch.nn.functional.one_hot(targets, self._classes).float()
+            targets = mix(values, one_hot, self._augmentation.mixup, rng)
+        return Batch(to_images(values), targets)
+
+    def _permutation(self, epoch: int) -> Indices:
+        if self._last is None or self._last[0] != epoch:
+            self._last = (epoch, generator(self._seed, "epoch", epoch).permutation(len(self._split)))
+        return self._last[1]
+
+
+def fixed_batches(data: ImageData, split: str, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+    """The images of 'train', 'validation' or 'test' without augmentation, one batch at a time; the last may be smaller.
+
+    The order mixes the classes evenly and is always the same, whatever the seed of a run. With a `limit` only that many
+    images are used, the classes in proportion: a small limit gives a prefix of a larger one. Keep the batches in a list
+    where they are used again. Raises NasError at an unknown split, a batch size or limit below 1, and a corrupt image.
+    """
+    _check_batch_size(batch_size)
+    if limit is not None and limit < 1:
+        raise NasError(f"the limit {limit} leaves no image; legal: 1 and above, or None for all images")
+    chosen_split = _split(data, split)
+    order = balanced_order(chosen_split.labels)[:limit]
+    normalise = Normaliser(data.mean, data.std, data.resolution)
+
+    def batch(start: int) -> Batch:
+        chosen = order[start : start + batch_size]
+        values = normalise(to_pixels(chosen_split.images(chosen)))
+        return Batch(to_images(values), torch.from_numpy(chosen_split.labels[chosen]))
+
+    return map(batch, range(0, len(order), batch_size))
+
+
+def _split(data: ImageData, name: str) -> Split:
+    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    if name not in splits:
+        raise unknown("split", name, splits)
+    return splits[name]
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise NasError(f"the batch size {batch_size} is not positive; legal: 1 and above")

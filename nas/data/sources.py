@@ -1,0 +1,62 @@
+"""What reading a folder yields, whether it holds class folders or Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.base.errors import NasError
+from nas.data.decode import Pictures
+from nas.data.images import Labels
+
+LAYOUTS = (
+    "legal layouts: FOLDER/<class>/*.jpg, FOLDER/{train,val,test}/<class>/*.jpg, or "
+    "FOLDER/{train,validation,test}-00000-of-00001.parquet (these may also lie in FOLDER/data)"
+)
+
+SPLIT_NAMES: Mapping[str, str] = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+"""Names that folders and files use, and the split each one means."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Encoded pictures and their labels (N,), in a fixed order."""
+
+    pictures: Pictures
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Found:
+    """The classes of a source and its parts: 'train', and 'validation' and 'test' where the source has them.
+
+    `identity` lists what must stay the same for the data to count as the same.
+    """
+
+    classes: tuple[str, ...]
+    parts: Mapping[str, Part]
+    identity: tuple[str, ...]
+    note: str = ""
+
+
+def require_two_classes(root: Path, classes: tuple[str, ...]) -> None:
+    """Raises NasError when there is nothing to tell apart."""
+    if len(classes) < 2:
+        raise NasError(f"{root} holds only one class ('{classes[0]}'); classification needs at least two: {LAYOUTS}")
+
+
+def require_known(place: str, given: set[str], classes: tuple[str, ...]) -> None:
+    """Raises NasError when a held-out part has classes that the training part lacks."""
+    extra = sorted(given - set(classes))
+    if extra:
+        raise NasError(
+            f"{place} has classes that the training images lack: {', '.join(extra)}; "
+            f"add training images of them or remove them (training has: {', '.join(sorted(classes))})"
+        )
