@@ -1,0 +1,65 @@
+"""The one training loop: it runs any step rule, on a processor or a GPU, and resumes exactly."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.base.errors import NasError
+from nas.base.progress import Reporter, Silent
+from nas.training.checkpoint import load_checkpoint, save_checkpoint
+from nas.training.step import Stepper
+
+CHECKPOINT_SECONDS = 15.0
+"""How much work a killed run may have to repeat. Repeated steps come out the same."""
+
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training came to: the losses of all steps, in order, and the seconds it took in all."""
+
+    losses: list[float]
+    seconds: float
+
+
+def train(stepper: Stepper, checkpoint: Path | None = None, reporter: Reporter | None = None) -> TrainingResult:
+    """Run all the steps of a training, or those that are left where a checkpoint exists.
+
+    A run that is interrupted, at whatever moment, goes on from its last checkpoint and ends as if nothing had happened.
+
+    Raises:
+        NasError: a checkpoint that does not fit, or a loss that is no finite number.
+    """
+    reporter = reporter or Silent()
+    plan = {
+        "trainer": type(stepper.trainer).__name__,
+        "steps": stepper.steps,
+        "seed": stepper.seed,
+        "precision": stepper.precision,
+        "recipe": stepper.recipe.model_dump(),
+    }
+    step, losses, spent = 0, [], 0.0
+    if checkpoint is not None and checkpoint.exists():
+        facts = load_checkpoint(checkpoint, stepper.supernet, stepper.optimiser)
+        if facts["plan"] != plan:
+            raise NasError(f"checkpoint {checkpoint} belongs to another training plan; remove it or use another folder")
+        step, losses, spent = facts["step"], facts["losses"], facts["seconds"]
+    started = saved = time.monotonic()
+    reporter.start("training", stepper.steps, step)
+    try:
+        with stepper:
+            while step < stepper.steps:
+                losses.append(stepper.run(step))
+                step += 1
+                reporter.advance(step, f"loss {losses[-1]:.3f}")
+                now = time.monotonic()
+                if checkpoint is not None and (step == stepper.steps or now - saved > CHECKPOINT_SECONDS):
+                    facts = {"plan": plan, "step": step, "losses": losses, "seconds": spent + now - started}
+                    save_checkpoint(checkpoint, stepper.supernet, stepper.optimiser, facts)
+                    saved = now
+    finally:
+        reporter.finish()
+    return TrainingResult(losses, spent + time.monotonic() - started)
