@@ -1,0 +1,55 @@
+"""The score of a sub-network with the supernet's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from nas.data import Batch
+from nas.supernet import Statistics, Supernet
+
+
+class Evaluator:
+    """Validation accuracy after batch norm was re-estimated for this very sub-network.
+
+    The statistics are estimated on a fixed slice of the training images and kept on buffers of their own, so that the
+    order in which candidates are scored changes nothing. Test images are never seen here.
+
+    Args:
+        calibration: batches of training images, normalised.
+        validation: batches of validation images.
+    """
+
+    def __init__(self, supernet: Supernet, calibration: Iterable[Batch], validation: Iterable[Batch]) -> None:
+        self.supernet = supernet.eval()
+        self.device = next(supernet.parameters()).device
+        self.calibration = [batch.images.to(self.device) for batch in calibration]
+        self.validation = list(validation)
+
+    def statistics(self, row: np.ndarray) -> Statistics:
+        """Batch-norm statistics of the sub-network of a row."""
+        self.supernet.activate(row)
+        return self.supernet.calibrate(self.calibration)
+
+    def __call__(self, row: np.ndarray) -> dict[str, float]:
+        """'top1' in percent and mean cross-entropy 'loss' on the validation images."""
+        statistics = self.statistics(row)
+        with self.supernet.using(statistics):
+            return score(self.supernet, self.validation)
+
+
+@torch.no_grad()
+def score(network: torch.nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+    """'top1' in percent and mean cross-entropy 'loss' of a network in evaluation mode."""
+    device = next(network.parameters()).device
+    right, loss, count = 0, 0.0, 0
+    for batch in batches:
+        targets = batch.targets.to(device)
+        scores = network(batch.images.to(device)).float()
+        right += int((scores.argmax(dim=1) == targets).sum())
+        loss += float(F.cross_entropy(scores, targets, reduction="sum"))
+        count += len(targets)
+    return {"top1": 100.0 * right / count, "loss": loss / count}

@@ -1,0 +1,120 @@
+"""The history of real evaluations: an Optuna study in the run's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.architectures import SearchSpace
+from nas.architectures.decisions import Rows
+from nas.base.errors import NasError
+from nas.base.files import write_error
+from nas.searching.history import ArrayHistory, Trial
+from nas.searching.problem import TOP1, Objective
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class StudyHistory:
+    """A history whose every evaluation is a trial of an Optuna study, on disk before the next one begins.
+
+    The study opens in any tool that reads Optuna's journal files. A trial is written in one piece: a killed search has it
+    or does not.
+
+    Args:
+        path: the journal file; made when it does not exist. Only one process may write it: hold the run's lock.
+        name: several studies share a file.
+    """
+
+    def __init__(self, path: Path, name: str, space: SearchSpace, objective: Objective = TOP1) -> None:
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.path = path
+        self._space = space
+        self._mend(path)
+        try:
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+            self._study = optuna.create_study(
+                storage=storage, study_name=name, direction=objective.direction, load_if_exists=True
+            )
+            trials = self._study.get_trials(deepcopy=False)
+        except OSError as error:
+            raise write_error(path, error) from error
+        except Exception as error:
+            raise NasError(f"study {path} cannot be read: {type(error).__name__}: {error}") from error
+        self._array = ArrayHistory(len(space.decisions), objective)
+        self._trials: list[Trial] = []
+        for trial in trials:
+            self._remember(self._read(trial))
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every evaluation in order."""
+        return list(self._trials)
+
+    def rows(self, start: int = 0) -> Rows:
+        """See `History`."""
+        return self._array.rows(start)
+
+    def scores(self, start: int = 0) -> npt.NDArray[np.float64]:
+        """See `History`."""
+        return self._array.scores(start)
+
+    def add(self, trial: Trial) -> None:
+        """Write a trial, then remember it. Raises NasError when it cannot be written."""
+        import optuna
+
+        architecture = self._space.decode(trial.row[None])[0]
+        choices = {choice.name: choice for choice in self._space.decisions.choices}
+        failed = trial.failure is not None
+        attributes = {"row": trial.row.tolist(), "metrics": dict(trial.metrics), "failure": trial.failure}
+        frozen = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
+            value=None if failed else trial.metrics[self._array.objective.name],
+            params=dict(architecture),
+            distributions={name: optuna.distributions.CategoricalDistribution(choices[name].options) for name in architecture},
+            user_attrs=attributes,
+        )
+        try:
+            self._study.add_trial(frozen)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        self._remember(trial)
+
+    def _remember(self, trial: Trial) -> None:
+        self._array.add(trial)
+        self._trials.append(trial)
+
+    def _read(self, trial: optuna.trial.FrozenTrial) -> Trial:
+        attributes = trial.user_attrs
+        try:
+            row = self._space.decisions.check(np.array([attributes["row"]], dtype=np.int64))[0]
+            metrics = {str(name): float(value) for name, value in attributes["metrics"].items()}
+            return Trial(row, metrics, attributes["failure"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NasError(f"study {self.path}: trial {trial.number} was not written by this program") from error
+
+    @staticmethod
+    def _mend(path: Path) -> None:
+        """Drop what a killed process left: the beginning of a line, and the journal's own lock."""
+        if not path.exists():
+            return
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}.lock").unlink()
+        with path.open("rb+") as file:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                file.truncate(whole)
+                os.fsync(file.fileno())
