@@ -1,0 +1,207 @@
+"""The commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from nas.cli import options
+from nas.cli.guard import guarded, print_json
+from nas.cli.listing import listing_app
+from nas.cli.progress import TerminalReporter
+
+app = typer.Typer(
+    name="nas",
+    help="Neural architecture search: find the network that fits your device and budget.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(listing_app)
+
+
+def _terminal_reporter() -> Any:
+    return TerminalReporter()
+
+
+@app.command()
+def search(
+    space: options.Space = "mbconv",
+    target: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="METRIC=LIMIT",
+            help="Upper bound: pixel-latency=80ms, macs<=300M, params<=5M, memory<=2MB. Repeatable.",
+        ),
+    ] = None,
+    data: options.Data = None,
+    supernet: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Use a trained supernet: the folder of a finished run. Nothing is trained then."),
+    ] = None,
+    trainer: options.Trainer = "uniform",
+    strategy: Annotated[str, typer.Option(help="How the supernet is searched; 'nas strategies' lists them.")] = "evolution",
+    steps: options.Steps = None,
+    epochs: options.Epochs = None,
+    minutes: options.Minutes = None,
+    evaluations: Annotated[
+        int,
+        typer.Option(help="How many architectures are scored, by the strategy and again by random search for comparison."),
+    ] = 200,
+    validation_images: Annotated[int, typer.Option(help="At most so many validation images score an architecture.")] = 2000,
+    calibration_images: Annotated[
+        int, typer.Option(help="At most so many training images re-estimate an architecture's batch norm.")
+    ] = 512,
+    seed: options.Seed = 0,
+    resolution: options.Resolution = None,
+    deploy_resolution: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            help="Side of the images on the device, at which costs are counted. [default: the device table's, else "
+            "the space's own]"
+        ),
+    ] = None,
+    compute: options.Compute = "auto",
+    precision: options.Precision = "32-true",
+    cutout: options.Cutout = 0,
+    mixup: options.Mixup = 0.0,
+    set_: options.Set = None,
+    out: options.Out = None,
+    json: options.Json = False,
+) -> None:
+    """Train a supernet, search it under the targets, and export the winner."""
+    resumable: list[Path] = []
+    with guarded(json, resumable):
+        settings = options.settings(set_)
+        from nas import jobs
+        from nas.cli.tables import print_search
+
+        run = jobs.search(
+            space,
+            target or [],
+            data,
+            out,
+            _terminal_reporter(),
+            resumable.append,
+            supernet=supernet,
+            trainer=trainer,
+            strategy=strategy,
+            steps=steps,
+            epochs=epochs,
+            minutes=minutes,
+            evaluations=evaluations,
+            validation_images=validation_images,
+            calibration_images=calibration_images,
+            seed=seed,
+            resolution=resolution,
+            deploy_resolution=deploy_resolution,
+            compute=compute,
+            precision=precision,
+            cutout=cutout,
+            mixup=mixup,
+            settings=settings,
+        )
+        if json:
+            print_json(run.results)
+        else:
+            print_search(run.results)
+
+
+@app.command()
+def train(
+    space: options.Space = "mbconv",
+    data: options.Data = None,
+    trainer: options.Trainer = "uniform",
+    steps: options.Steps = None,
+    epochs: options.Epochs = None,
+    minutes: options.Minutes = None,
+    seed: options.Seed = 0,
+    resolution: options.Resolution = None,
+    compute: options.Compute = "auto",
+    precision: options.Precision = "32-true",
+    cutout: options.Cutout = 0,
+    mixup: options.Mixup = 0.0,
+    set_: options.Set = None,
+    out: options.Out = None,
+    json: options.Json = False,
+) -> None:
+    """Train a supernet alone, for any number of searches."""
+    resumable: list[Path] = []
+    with guarded(json, resumable):
+        settings = options.settings(set_)
+        from nas import jobs
+        from nas.cli.tables import print_training
+
+        run = jobs.train(
+            space,
+            data,
+            out,
+            _terminal_reporter(),
+            resumable.append,
+            trainer=trainer,
+            steps=steps,
+            epochs=epochs,
+            minutes=minutes,
+            seed=seed,
+            resolution=resolution,
+            compute=compute,
+            precision=precision,
+            cutout=cutout,
+            mixup=mixup,
+            settings=settings,
+        )
+        if json:
+            print_json(run.results)
+        else:
+            print_training(run.results)
+
+
+@app.command()
+def resume(run: options.RunArgument, json: options.Json = False) -> None:
+    """Go on with a run after any interruption."""
+    with guarded(json, [Path(run)]):
+        from nas import jobs
+        from nas.cli.tables import print_search, print_training
+
+        results = jobs.resume(run, _terminal_reporter()).results
+        if json:
+            print_json(results)
+        elif results["kind"] == "train":
+            print_training(results)
+        else:
+            print_search(results)
+
+
+@app.command()
+def export(
+    run: options.RunArgument,
+    out: Annotated[Optional[str], typer.Option(help="Folder for the files. [default: the run's own]")] = None,  # noqa: UP045
+    json: options.Json = False,
+) -> None:
+    """Write a run's winner as ONNX and plain PyTorch, and compare the two."""
+    with guarded(json):
+        from nas import jobs
+        from nas.cli.tables import print_export
+
+        result = jobs.export(run, out)
+        if json:
+            print_json(result)
+        else:
+            print_export(result)
+
+
+@app.command()
+def show(run: options.RunArgument, json: options.Json = False) -> None:
+    """The winner of a run, layer by layer, and the Pareto front."""
+    with guarded(json):
+        from nas import jobs
+        from nas.cli.tables import print_show
+
+        result = jobs.show(run)
+        if json:
+            print_json(result)
+        else:
+            print_show(result)

@@ -1,0 +1,47 @@
+"""What a command does with mistakes, interruptions and `--json`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from nas.base.errors import NasError
+
+
+@contextlib.contextmanager
+def guarded(as_json: bool, resumable: list[Path] | None = None) -> Iterator[None]:
+    """Turn a user's mistake into one line and exit code 2, and Ctrl-C into 130.
+
+    Args:
+        as_json: standard output then holds one JSON object even for a mistake.
+        resumable: holds the run's folder once there is something to go on with.
+    """
+    try:
+        yield
+    except NasError as error:
+        _tell(as_json, str(error), 2)
+    except KeyboardInterrupt:
+        hint = f"; go on with: nas resume {resumable[0]}" if resumable else ""
+        _tell(as_json, f"interrupted{hint}", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from None
+
+
+def _tell(as_json: bool, message: str, code: int) -> None:
+    print(f"nas: {message}", file=sys.stderr)
+    if as_json:
+        print_json({"error": message})
+    raise typer.Exit(code)
+
+
+def print_json(content: Any) -> None:
+    """One JSON object on standard output."""
+    print(json.dumps(content, indent=2, allow_nan=False))

@@ -1,0 +1,106 @@
+"""What is installed: spaces, trainers, strategies, devices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Optional
+
+import typer
+
+from nas.cli import options
+from nas.cli.guard import guarded, print_json
+
+listing_app = typer.Typer()
+
+
+@listing_app.command()
+def spaces(json: options.Json = False) -> None:
+    """List the search spaces."""
+    with guarded(json):
+        from nas.supernet import open_space, space_names
+
+        found = [open_space(name) for name in space_names()]
+        rows = [
+            {
+                "name": space.name,
+                "networks": float(space.size),
+                "decisions": len(space.decisions),
+                "summary": space.summary,
+                "source": space.source,
+                "known": list(space.known),
+            }
+            for space in found
+        ]
+        _print("spaces", rows, json, "nas search --space NAME")
+
+
+@listing_app.command()
+def trainers(json: options.Json = False) -> None:
+    """List the supernet trainers."""
+    with guarded(json):
+        from nas.base.plugins import installed
+        from nas.training import open_trainer
+
+        found = {name: open_trainer(name) for name in installed("trainers")}
+        rows = [
+            {"name": name, "summary": t.summary, "source": t.source, "recipe": t.defaults.model_dump()}
+            for name, t in found.items()
+        ]
+        _print("trainers", rows, json, "nas search --trainer NAME")
+
+
+@listing_app.command()
+def strategies(json: options.Json = False) -> None:
+    """List the search strategies."""
+    with guarded(json):
+        from nas.base.plugins import installed
+        from nas.searching import open_strategy
+
+        found = {name: open_strategy(name) for name in installed("strategies")}
+        rows = [{"name": name, "summary": s.summary, "source": s.source} for name, s in found.items()]
+        _print("strategies", rows, json, "nas search --strategy NAME")
+
+
+@listing_app.command()
+def devices(
+    name: Annotated[Optional[str], typer.Argument(help="Show one device's table.")] = None,  # noqa: UP045
+    json: options.Json = False,
+) -> None:
+    """List the devices with latency tables, or show one table."""
+    with guarded(json):
+        from nas.costs import devices as tables
+
+        if name is None:
+            rows = [
+                {
+                    "name": t.name,
+                    "aliases": list(t.aliases),
+                    "device": t.device,
+                    "runtime": t.runtime,
+                    "dtype": t.dtype,
+                    "resolution": t.resolution,
+                    "operators": len(t.operators) + sum(len(g.keys) for g in t.groups),
+                    "source": t.source,
+                }
+                for t in tables().values()
+            ]
+            _print("devices", rows, json, "nas devices NAME, nas search --target NAME-latency=80ms")
+            return
+        from nas.jobs.coverage import complete_for
+
+        table = tables()[name]
+        complete = complete_for(table)
+        if json:
+            print_json({**table.model_dump(mode="json", by_alias=True), "complete_for": complete})
+            return
+        from nas.cli.tables import print_table
+
+        print_table(table, complete)
+
+
+def _print(kind: str, rows: list[dict[str, Any]], as_json: bool, usage: str) -> None:
+    if as_json:
+        print_json({kind: rows})
+        return
+    from nas.cli.tables import print_listing
+
+    print_listing(rows, usage)

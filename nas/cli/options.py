@@ -1,0 +1,46 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Optional
+
+import typer
+
+from nas.base.errors import NasError
+
+Space = Annotated[str, typer.Option(help="Search space, as FAMILY or FAMILY:PRESET; 'nas spaces' lists them.")]
+Data = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="'digits', or a folder: class folders or Parquet files. [default: the supernet's, else digits]"),
+]
+Out = Annotated[Optional[str], typer.Option(help="Folder of the run, new or empty. [default: a number under runs/]")]  # noqa: UP045
+Trainer = Annotated[str, typer.Option(help="How the supernet is trained; 'nas trainers' lists them.")]
+Steps = Annotated[Optional[int], typer.Option(help="Training budget in steps.")]  # noqa: UP045
+Epochs = Annotated[Optional[float], typer.Option(help="Training budget in passes over the data.")]  # noqa: UP045
+Minutes = Annotated[Optional[float], typer.Option(help="Training budget in minutes on this machine.")]  # noqa: UP045
+Seed = Annotated[int, typer.Option(help="The same seed gives the same run.")]
+Resolution = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(help="Side of the images in training, in pixels. [default: decided by the data]"),
+]
+Compute = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Precision = Annotated[str, typer.Option(help="32-true or bf16-mixed.")]
+Cutout = Annotated[int, typer.Option(help="Side of the square that cutout blanks, in pixels; 0 for none.")]
+Mixup = Annotated[float, typer.Option(help="Alpha of mixup; 0 for none.")]
+Set = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a figure of the trainer's recipe; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run.")]
+
+
+def settings(pairs: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE pairs as a mapping. Raises NasError for anything else."""
+    found: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, separator, value = pair.partition("=")
+        if not separator or not name.strip():
+            raise NasError(f"--set takes NAME=VALUE, for example --set learning_rate=0.1; given: {pair}")
+        found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,181 @@
+"""Results as tables on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from nas.base.units import COUNT
+from nas.costs import LatencyTable
+from nas.jobs.readme import columns, heading, network_rows, notes, shown
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
+
+
+def print_search(figures: Mapping[str, Any]) -> None:
+    """Winner, runners-up, random search, test accuracy, and what to type next."""
+    console = _console()
+    names = columns(figures)
+    table = _table("network", *map(heading, names), "validation top-1")
+    for name, network in network_rows(figures):
+        costs = [shown(metric, network["costs"][metric]) for metric in names]
+        table.add_row(name, *costs, f"{network['validation']['top1']:.2f} %")
+    console.print(table)
+    search = figures["search"]
+    failures = f", {search['failures']} of which failed" if search["failures"] else ""
+    baseline = " Random search had as many." if figures["random_search"] else ""
+    console.print(f"{search['strategy']}: {search['evaluations']} evaluations{failures}.{baseline}")
+    test = figures["winner"]["test"]["top1"]
+    console.print(f"Test accuracy of the winner: {test:.2f} % top-1 ({figures['data']['images']['test']} images).")
+    onnx = figures["onnx"]
+    console.print(
+        f"ONNX agrees with PyTorch: largest difference {onnx['largest_difference']:.1e} (operator set {onnx['opset']})."
+    )
+    for note in notes(figures):
+        console.print(f"- {note}", style="dim")
+    console.print(f"\nEverything is in {figures['run']}")
+    _next(console, figures)
+
+
+def print_training(figures: Mapping[str, Any]) -> None:
+    """What training came to."""
+    console = _console()
+    training = figures["training"]
+    console.print(
+        f"Trained {figures['space']} on {figures['data']['name']} ({figures['trained_at']}): {training['steps']:.0f} steps in "
+        f"{training['seconds']:.0f} s, last loss {training['last_loss']:.3f}."
+    )
+    console.print(f"\nEverything is in {figures['run']}")
+    _next(console, figures)
+
+
+def print_export(result: Mapping[str, Any]) -> None:
+    """The comparison of ONNX and PyTorch, input by input."""
+    console = _console()
+    comparison = result["comparison"]
+    table = _table("input", "largest difference")
+    for name, difference in comparison["inputs"].items():
+        table.add_row(name, f"{difference:.1e}")
+    console.print(table)
+    console.print(f"ONNX and PyTorch agree within {comparison['tolerance']:.0e} (operator set {comparison['opset']}).")
+    if not result["real_input"]:
+        console.print("The run's data could not be read any more, so only random images were compared.")
+    for name in ("onnx", "source", "weights"):
+        console.print(f"{name:<8} {result[name]}")
+    _next(console, result)
+
+
+def print_show(result: Mapping[str, Any]) -> None:
+    """The layers of the winner, then the front."""
+    console = _console()
+    device = result["device"]
+    console.print(f"Winner of {result['run']} at {result['at']}")
+    table = _table(
+        "layer",
+        "kind",
+        "input",
+        "output",
+        "settings",
+        "multiply-adds",
+        "parameters",
+        *([f"{device} ms"] if device else []),
+    )
+    for layer in result["layers"]:
+        settings = " ".join(f"{name}={value}" for name, value in layer["attributes"].items() if value not in (0, ""))
+        row = [
+            layer["path"],
+            layer["kind"],
+            _shape(layer["input"]),
+            _shape(layer["output"]),
+            settings,
+            COUNT.format(layer["macs"]),
+            COUNT.format(layer["params"]),
+        ]
+        if device:
+            row.append("" if layer["milliseconds"] is None else f"{layer['milliseconds']:.3f}")
+        table.add_row(*row)
+    console.print(table)
+    if result["grouped_ms"]:
+        console.print(f"The layers without a figure were measured together: {result['grouped_ms']:.3f} ms.")
+    figures = result["results"]
+    names = columns(figures)
+    front = _table(*map(heading, names), "validation top-1")
+    for network in result["front"]:
+        front.add_row(*(shown(m, network["costs"][m]) for m in names), f"{network['validation']['top1']:.2f} %")
+    console.print("\nPareto front of all evaluated networks")
+    console.print(front)
+
+
+def print_listing(rows: Sequence[Mapping[str, Any]], usage: str) -> None:
+    """Installed things, one line each."""
+    console = _console()
+    hidden = {"recipe", "known", "aliases"}
+    if not rows:
+        console.print("none is installed")
+        return
+    titles = [name for name in rows[0] if name not in hidden]
+    table = _table(*titles)
+    for row in rows:
+        table.add_row(*(_cell(row[title]) for title in titles))
+    console.print(table)
+    console.print(usage, style="dim")
+
+
+def print_table(table: LatencyTable, complete: Sequence[str]) -> None:
+    """A device's table with where it comes from."""
+    console = _console()
+    facts = {
+        "device": table.device,
+        "runtime": table.runtime,
+        "dtype": table.dtype,
+        "threads": table.threads,
+        "batch": table.batch,
+        "resolution": f"{table.resolution} px, {table.channels} channels, {table.classes} classes",
+        "source": table.source,
+        "licence": table.licence,
+        "note": table.note,
+        "aliases": ", ".join(table.aliases),
+        "complete for": ", ".join(complete) or "no installed space",
+    }
+    for name, value in facts.items():
+        console.print(f"{name:<13} {'not stated by the source' if value is None else value}", soft_wrap=True)
+    listed = _table("operator", "position", "ms", "spread")
+    for entry in table.operators:
+        listed.add_row(
+            entry.key, entry.position or "", f"{entry.ms:.4f}", "" if entry.spread is None else f"{entry.spread:.4f}"
+        )
+    for group in table.groups:
+        listed.add_row("\n".join(group.keys), "together", f"{group.ms:.4f}", "")
+    console.print(listed)
+
+
+def _next(console: Console, figures: Mapping[str, Any]) -> None:
+    console.print("Next:")
+    for command in figures["next"]:
+        console.print(f"    {command}", soft_wrap=True)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "not stated"
+    return f"{value:.1e}" if isinstance(value, float) else str(value)

@@ -1,0 +1,67 @@
+"""Exporting the winner of a run again, elsewhere or after its files were lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nas.base.errors import NasError
+from nas.data import fixed_batches, load_data
+from nas.exporting import export_onnx, write_plain
+from nas.jobs.run import Run
+from nas.jobs.running import onnx_metadata
+from nas.supernet import Task
+from nas.supernet.weights import load_tensors
+
+
+def export(path: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+    """Write the winner of a run as ONNX (dynamic batch) and as plain PyTorch, and compare the two.
+
+    Real images are compared too where the run's data can still be read.
+
+    Args:
+        path: a finished search.
+        out: a folder for the files; the run's own by default.
+
+    Returns:
+        {"onnx", "source", "weights": paths, "comparison": figures, "real_input": bool, "next": [...]}.
+
+    Raises:
+        NasError: the run is not finished or has no weights, or the ONNX file disagrees with PyTorch.
+    """
+    run = Run(path)
+    folder = run.folder
+    task = Task(**run.manifest.plan["trained_at"])
+    supernet = run.space.supernet(task.channels, task.resolution, task.classes)
+    network = supernet.extract(run.winner).eval()
+    weights, _ = load_tensors(folder.weights, "the winner's weights")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise NasError(f"{folder.weights} does not belong to the winner in {folder.winner}") from error
+    target = Path(out) if out is not None else folder.path
+    real = _real_images(run)
+    comparison = export_onnx(
+        network, target / folder.onnx.name, task.input_shape, onnx_metadata(run.winner.to_json(), run.manifest), real
+    )
+    write_plain(
+        network, target / folder.model.name, target / folder.weights.name, f"The winner of a search of {run.space.name}"
+    )
+    return {
+        "onnx": str(target / folder.onnx.name),
+        "source": str(target / folder.model.name),
+        "weights": str(target / folder.weights.name),
+        "comparison": comparison.to_json(),
+        "real_input": real is not None,
+        "next": [f"nas show {path}"],
+    }
+
+
+def _real_images(run: Run) -> Any:
+    """Seven validation images, or None where the data is gone or has changed."""
+    data = run.manifest.data
+    try:
+        found = load_data(data["source"], resolution=data["resolution"], seed=run.manifest.config.seed)
+    except NasError:
+        return None
+    return next(fixed_batches(found, "validation", 7, 7)).images

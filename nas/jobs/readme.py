@@ -1,0 +1,123 @@
+"""A run's README.md: the results for people, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nas.base.units import COUNT, LATENCY, MEMORY, Quantity
+
+HEADINGS = {"macs": "multiply-adds", "params": "parameters", "memory": "activation memory"}
+
+
+def quantity_of(metric: str) -> Quantity:
+    """How a metric is written."""
+    return MEMORY if metric == "memory" else COUNT if metric in ("macs", "params", "macs_as_trained") else LATENCY
+
+
+def columns(figures: Mapping[str, Any]) -> list[str]:
+    """The costs that a table of networks shows: the targets', then multiply-adds and parameters."""
+    return list(dict.fromkeys([*(target["metric"] for target in figures["targets"]), "macs", "params"]))
+
+
+def network_rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Winner, runners-up and the best of random search, with their names."""
+    rows = [("winner", figures["winner"])]
+    rows += [(f"runner-up {index}", network) for index, network in enumerate(figures["runners_up"], 1)]
+    if figures["random_search"]:
+        rows.append(("random search", figures["random_search"]["best"]))
+    return rows
+
+
+def heading(metric: str) -> str:
+    """A column's title."""
+    return HEADINGS.get(metric, metric.replace("-latency", " latency"))
+
+
+def shown(metric: str, value: float) -> str:
+    """A figure with its unit."""
+    return quantity_of(metric).format(value)
+
+
+def notes(figures: Mapping[str, Any]) -> list[str]:
+    """What must be known to read the figures, a sentence each."""
+    data, search = figures["data"], figures["search"]
+    lines = []
+    for metric, source in figures["latency"].items():
+        runtime = source["runtime"] or "runtime not stated by the source"
+        lines.append(
+            f"{metric}: {source['what']} on {source['device']} ({runtime}, {source['dtype']}, batch {source['batch']}) at "
+            f"{source['task']}; {source['source']}."
+        )
+    lines.append(
+        f"Multiply-adds, parameters and memory are those of the deployed network ({figures['deployed_at']}). Accuracies "
+        f"and the exported files are at the training resolution ({figures['trained_at']})."
+    )
+    lines.append(
+        "Accuracies use the supernet's weights, with batch norm re-estimated for each network on "
+        f"{search['calibration_images']} training images: {search['validation_images']} validation images chose the winner, "
+        f"{data['images']['test']} test images were scored once, by the winner."
+    )
+    if data["note"]:
+        lines.append(f"Data: {data['note']}.")
+    return lines
+
+
+def search_readme(figures: Mapping[str, Any]) -> str:
+    """The page of a finished search."""
+    names = columns(figures)
+    asked = ", ".join(target["text"] for target in figures["targets"]) or "no bound"
+    lines = [
+        f"# {figures['space']} on {figures['data']['name']}: {asked}",
+        "",
+        f"Test accuracy of the winner: **{figures['winner']['test']['top1']:.2f} %** top-1 "
+        f"({figures['data']['images']['test']} images).",
+        "",
+        "| network | " + " | ".join(map(heading, names)) + " | validation top-1 |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for name, network in network_rows(figures):
+        costs = " | ".join(shown(metric, network["costs"][metric]) for metric in names)
+        lines.append(f"| {name} | {costs} | {network['validation']['top1']:.2f} % |")
+    evaluations = figures["search"]["evaluations"]
+    lines += ["", f"{figures['search']['strategy']} and random search had {evaluations} evaluations each.", ""]
+    lines += [f"- {note}" for note in notes(figures)]
+    onnx = figures["onnx"]
+    lines += [
+        "",
+        f"`model.onnx` (operator set {onnx['opset']}, dynamic batch) was compared with PyTorch in onnxruntime: largest "
+        f"difference {onnx['largest_difference']:.1e}, at most {onnx['tolerance']:.0e} is accepted.",
+        "",
+        "| file | holds |",
+        "|---|---|",
+        "| `manifest.json` | everything that was asked, versions, seeds |",
+        "| `results.json` | every figure of this page and more |",
+        "| `winner.json` | the winning architecture and its figures |",
+        "| `model.py`, `weights.safetensors` | the winner in plain PyTorch |",
+        "| `model.onnx` | the winner for any ONNX runtime |",
+        "| `study.journal` | every evaluation, as Optuna studies |",
+        "| `supernet/` | the trained supernet, unless another one was used |",
+        "",
+        "Next:",
+        "",
+        *(f"    {command}" for command in figures["next"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def training_readme(figures: Mapping[str, Any]) -> str:
+    """The page of a run that only trained."""
+    training = figures["training"]
+    lines = [
+        f"# Supernet of {figures['space']}, trained on {figures['data']['name']}",
+        "",
+        f"{training['steps']:.0f} steps of {training['trainer']} in {training['seconds']:.0f} s; last loss "
+        f"{training['last_loss']:.3f}; {figures['trained_at']}.",
+        "",
+        "Next:",
+        "",
+        *(f"    {command}" for command in figures["next"]),
+        "",
+    ]
+    return "\n".join(lines)

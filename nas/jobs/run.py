@@ -1,0 +1,64 @@
+"""A finished run, for Python callers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nas.architectures import Architecture
+from nas.base.errors import NasError
+from nas.base.files import read_json
+from nas.exporting import load_plain
+from nas.runs import Manifest, RunFolder, read_manifest
+from nas.supernet import Space, open_space
+
+
+class Run:
+    """The folder of a run that is complete.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        NasError: it is no run, or not a finished one.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = RunFolder(Path(path))
+        self.manifest: Manifest = read_manifest(self.folder.path)
+        if not self.folder.results.exists():
+            raise NasError(f"run {path} is not finished; go on with: nas resume {path}")
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """All figures, as in results.json."""
+        found: dict[str, Any] = read_json(self.folder.results, "results")
+        return found
+
+    @cached_property
+    def space(self) -> Space:
+        """The space that was searched."""
+        return open_space(self.manifest.config.space)
+
+    @cached_property
+    def winner(self) -> Architecture:
+        """The best architecture. Raises NasError for a run that only trained."""
+        if not self.folder.winner.exists():
+            raise NasError(f"run {self.path} only trained a supernet; search it with: nas search --supernet {self.path}")
+        return self.space.validate(read_json(self.folder.winner, "winner")["architecture"])
+
+    def network(self) -> nn.Module:
+        """The winner as a plain torch module with its weights, in evaluation mode."""
+        _ = self.winner
+        return load_plain(self.folder.model, self.folder.weights)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"

@@ -1,0 +1,160 @@
+"""Searching, training, and going on after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from nas.base.errors import NasError
+from nas.base.files import write_json, write_text
+from nas.base.progress import Reporter, Silent
+from nas.data import fixed_batches
+from nas.exporting import export_onnx, write_plain
+from nas.jobs.figures import search_figures, training_figures
+from nas.jobs.readme import search_readme, training_readme
+from nas.jobs.run import Run
+from nas.runs import Manifest, RunConfig, RunFolder, Setting, prepare, read_manifest, search_stage, train_stage
+from nas.runs.folder import create_folder
+from nas.runs.manifest import new_manifest, write_manifest
+from nas.runs.setting import describe_data, planned_steps
+from nas.runs.stages import EVALUATION_BATCH
+from nas.runs.trained import read_facts
+from nas.searching.evaluate import score
+
+Started = Callable[[Path], None]
+
+
+def search(
+    space: str = "mbconv",
+    targets: Sequence[str] = (),
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    reporter: Reporter | None = None,
+    started: Started | None = None,
+    **options: Any,
+) -> Run:
+    """Train a supernet, search it under the targets, and write the winner as PyTorch and ONNX.
+
+    Args:
+        space: name of an installed space.
+        targets: upper bounds such as 'pixel-latency=80ms' or 'macs<=300M'.
+        data: 'digits' or a folder of images; by default what `supernet` was trained on, else the digits.
+        out: the run's folder, new or empty; a numbered one under `runs/` by default.
+        reporter: hears of progress.
+        started: is told the folder as soon as there is something to resume.
+        options: any field of `nas.runs.RunConfig`: trainer, strategy, steps, epochs, minutes, evaluations, seed,
+            resolution, deploy_resolution, supernet, compute, precision, cutout, mixup, settings,
+            validation_images, calibration_images.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        NasError: whatever is wrong with what was asked; nothing is written then.
+    """
+    return _begin("search", space, targets, data, out, reporter, started, options)
+
+
+def train(
+    space: str = "mbconv",
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    reporter: Reporter | None = None,
+    started: Started | None = None,
+    **options: Any,
+) -> Run:
+    """Train a supernet that later searches can share (`supernet=`); arguments as for `search`."""
+    return _begin("train", space, (), data, out, reporter, started, options)
+
+
+def resume(path: str | Path, reporter: Reporter | None = None) -> Run:
+    """Go on with a run after any interruption; a finished run is returned as it is.
+
+    Raises:
+        NasError: no run, half-written, of another version, in use, or its data has changed.
+    """
+    folder = RunFolder(Path(path))
+    manifest = read_manifest(folder.path)
+    if folder.results.exists():
+        return Run(path)
+    with folder.locked():
+        setting = prepare(manifest.config)
+        if setting.data.fingerprint != manifest.data["fingerprint"]:
+            raise NasError(
+                f"the data at {manifest.data['source']} has changed since run {path} began; restore it, or begin a new run"
+            )
+        return _finish(folder, manifest, setting, reporter or Silent())
+
+
+def _begin(
+    kind: Literal["search", "train"],
+    space: str,
+    targets: Sequence[str],
+    data: str | Path | None,
+    out: str | Path | None,
+    reporter: Reporter | None,
+    started: Started | None,
+    options: dict[str, Any],
+) -> Run:
+    if options.get("supernet") is not None:
+        options["supernet"] = str(Path(options["supernet"]).resolve())
+        data = data or read_facts(Path(options["supernet"])).data["source"]
+    source = str(data or "digits")
+    if source != "digits" and Path(source).exists():
+        source = str(Path(source).resolve())
+    config = RunConfig.checked(space=space, targets=tuple(targets), data=source, **options)
+    setting = prepare(config)
+    plan = {
+        "steps": planned_steps(setting),
+        "recipe": setting.recipe.model_dump(),
+        "trained_at": vars(setting.trained_at),
+        "deployed_at": vars(setting.deployed_at),
+    }
+    folder = create_folder(Path(out) if out is not None else None, f"{space}-{setting.data.name}")
+    with folder.locked():
+        manifest = new_manifest(kind, config, plan, describe_data(setting.data))
+        write_manifest(folder.path, manifest)
+        if started is not None:
+            started(folder.path)
+        return _finish(folder, manifest, setting, reporter or Silent())
+
+
+def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: Reporter) -> Run:
+    trained = train_stage(folder, setting, manifest.plan["steps"], reporter)
+    if manifest.kind == "train":
+        figures = training_figures(folder, manifest, setting, trained)
+        write_text(folder.readme, training_readme(figures))
+        write_json(folder.results, figures)
+        return Run(folder.path)
+    outcome = search_stage(folder, setting, trained, reporter)
+    reporter.say("scoring the winner on the test images, and writing PyTorch and ONNX")
+    best = outcome.ranked[0]
+    statistics = outcome.evaluator.statistics(best.row)
+    network = trained.supernet.extract(best.row, statistics).eval().cpu()
+    test = score(network, fixed_batches(setting.data, "test", EVALUATION_BATCH))
+    title = f"The winner of a search of {setting.space.name}"
+    write_plain(network, folder.model, folder.weights, title)
+    real = next(fixed_batches(setting.data, "validation", 7, 7)).images
+    metadata = onnx_metadata(setting.space.decode(best.row[None])[0].to_json(), manifest)
+    comparison = export_onnx(network, folder.onnx, setting.trained_at.input_shape, metadata, real)
+    figures = search_figures(folder, manifest, setting, trained, outcome, test, comparison)
+    write_json(folder.winner, figures["winner"])
+    write_text(folder.readme, search_readme(figures))
+    write_json(folder.results, figures)
+    return Run(folder.path)
+
+
+def onnx_metadata(architecture: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """What an exported file says of itself."""
+    data = manifest.data
+    return {
+        "architecture": architecture,
+        "classes": data["classes"],
+        "mean": data["mean"],
+        "std": data["std"],
+        "input_shape": ["batch", data["channels"], data["resolution"], data["resolution"]],
+        "input": "pixels scaled to [0, 1], minus mean, divided by std, per channel",
+        "data": data["name"],
+        "nas-toolkit": manifest.versions["nas-toolkit"],
+    }

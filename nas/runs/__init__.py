@@ -1,0 +1,20 @@
+"""A run is a folder: what was asked, the trained supernet, the study. Stages skip what is already there."""
+
+from nas.runs.config import RunConfig
+from nas.runs.folder import RunFolder
+from nas.runs.manifest import Manifest, read_manifest
+from nas.runs.setting import Setting, prepare
+from nas.runs.stages import SearchOutcome, Trained, search_stage, train_stage
+
+__all__ = [
+    "Manifest",
+    "RunConfig",
+    "RunFolder",
+    "SearchOutcome",
+    "Setting",
+    "Trained",
+    "prepare",
+    "read_manifest",
+    "search_stage",
+    "train_stage",
+]

@@ -1,0 +1,54 @@
+"""Everything that can be asked of a run, checked before anything is done."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nas.base.errors import NasError, unknown
+
+
+class RunConfig(BaseModel):
+    """What was asked. `None` means: decide by the trainer's defaults, the data or the device table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    space: str = "mbconv"
+    data: str = "digits"
+    targets: tuple[str, ...] = ()
+    trainer: str = "uniform"
+    strategy: str = "evolution"
+    steps: int | None = Field(None, gt=0)
+    epochs: float | None = Field(None, gt=0, allow_inf_nan=False)
+    minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
+    evaluations: int = Field(200, gt=0)
+    validation_images: int = Field(2000, gt=0)
+    calibration_images: int = Field(512, gt=0)
+    seed: int = Field(0, ge=0, lt=2**63)
+    resolution: int | None = Field(None, ge=8, le=1024)
+    deploy_resolution: int | None = Field(None, ge=8, le=4096)
+    supernet: str | None = None
+    compute: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    cutout: int = Field(0, ge=0)
+    mixup: float = Field(0.0, ge=0, allow_inf_nan=False)
+    settings: dict[str, str | float | int | bool | None] = {}
+
+    @staticmethod
+    def checked(**given: Any) -> RunConfig:
+        """A configuration, or an error that names the option, what was given and what is legal."""
+        for name in given:
+            if name not in RunConfig.model_fields:
+                raise unknown("option", name, RunConfig.model_fields)
+        budgets = [name for name in ("steps", "epochs", "minutes") if given.get(name) is not None]
+        if len(budgets) > 1:
+            raise NasError(f"a training budget is given once; choose one of --{' and --'.join(budgets)}")
+        if given.get("supernet") is not None and budgets:
+            raise NasError(f"--supernet is trained already; leave out --{budgets[0]}, or train anew without --supernet")
+        try:
+            return RunConfig.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
+            raise NasError(f"option {option} cannot be {first['input']!r}: {first['msg']}") from error

@@ -1,0 +1,113 @@
+"""The folder of a run: its files, and the lock that keeps two processes apart."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nas.base.errors import NasError
+from nas.base.files import write_error
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Training state, while training goes on."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def supernet(self) -> Path:
+        """The trained supernet: a folder of its own, which other searches can use."""
+        return self.path / "supernet"
+
+    @property
+    def study(self) -> Path:
+        """Every evaluation, as Optuna studies in one journal."""
+        return self.path / "study.journal"
+
+    @property
+    def winner(self) -> Path:
+        """The best architecture."""
+        return self.path / "winner.json"
+
+    @property
+    def weights(self) -> Path:
+        """The winner's weights, with the names of its plain torch module."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def onnx(self) -> Path:
+        """The winner as ONNX."""
+        return self.path / "model.onnx"
+
+    @property
+    def model(self) -> Path:
+        """The winner as Python source that needs torch alone."""
+        return self.path / "model.py"
+
+    @property
+    def results(self) -> Path:
+        """All figures, for machines; written last, so its presence means that the run is complete."""
+        return self.path / "results.json"
+
+    @property
+    def readme(self) -> Path:
+        """The same for people."""
+        return self.path / "README.md"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run alone. The lock vanishes with its process, however that ends.
+
+        Raises:
+            NasError: another process holds it.
+        """
+        try:
+            lock = FileLock(self.path / ".lock")
+            with lock.acquire(timeout=0):
+                yield
+        except Timeout as error:
+            raise NasError(f"run {self.path} is in use by another process; wait for it, or stop it first") from error
+        except PermissionError as error:
+            raise write_error(self.path / ".lock", error) from error
+
+
+def create_folder(out: Path | None, name: str) -> RunFolder:
+    """A new empty folder: the one asked for, or the next free number under `runs/`.
+
+    Raises:
+        NasError: the folder exists and holds something, or cannot be made.
+    """
+    try:
+        if out is not None:
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise NasError(
+                    f"{out} exists already; name another folder with --out, or go on with that run: nas resume {out}"
+                )
+            out.mkdir(parents=True, exist_ok=True)
+            return RunFolder(out)
+        base = Path("runs")
+        base.mkdir(exist_ok=True)
+        word = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+        for number in range(1, 100_000):
+            path = base / f"{word}-{number:03d}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return RunFolder(path)
+    except OSError as error:
+        raise write_error(out or Path("runs"), error) from error
+    raise NasError(f"runs/ holds too many runs called {word}; clear it up, or name a folder with --out")

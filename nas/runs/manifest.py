@@ -1,0 +1,93 @@
+"""The manifest: what was asked of a run, and with what it was answered."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nas.base.errors import NasError
+from nas.base.files import read_json, write_json
+from nas.runs.config import RunConfig
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PACKAGES = ("nas-toolkit", "torch", "numpy", "optuna", "onnx", "onnxruntime", "onnxscript")
+
+
+class Manifest(BaseModel):
+    """Written once, when the run begins; `plan` is what was decided where nothing was asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    kind: Literal["search", "train"]
+    created: str
+    config: RunConfig
+    plan: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, str]
+    machine: dict[str, Any]
+
+
+def new_manifest(kind: Literal["search", "train"], config: RunConfig, plan: dict[str, Any], data: dict[str, Any]) -> Manifest:
+    """The manifest of a run that begins now on this machine."""
+    import torch
+
+    return Manifest(
+        format=FORMAT,
+        kind=kind,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        config=config,
+        plan=plan,
+        data=data,
+        versions={name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        machine={
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "command": " ".join(sys.argv),
+        },
+    )
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write it, whole or not at all."""
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read it. Raises NasError when the folder is no run, is half-written, or is of another version."""
+    if not folder.is_dir():
+        raise NasError(f"run not found: {folder} is not a folder; 'nas search' makes one and prints its name")
+    if not (folder / MANIFEST).exists():
+        raise NasError(
+            f"{folder} is not a run, or its first file was never finished: it has no {MANIFEST}; begin a new run with "
+            "'nas search'"
+        )
+    content = read_json(folder / MANIFEST, "run manifest")
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise NasError(
+            f"run {folder} has format {found}; this version of nas ({_version('nas-toolkit')}) reads format {FORMAT}: use "
+            "the version that made it, or begin a new run"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise NasError(f"run manifest {folder / MANIFEST} is damaged: {place}: {first['msg']}") from error
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

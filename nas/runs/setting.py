@@ -1,0 +1,172 @@
+"""Everything a run needs, worked out from what was asked, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.architectures import Bound, sample_bounded
+from nas.base.errors import NasError
+from nas.base.seeds import generator
+from nas.data import Augmentation, ImageData, TrainingBatches, load_data
+from nas.runs.config import RunConfig
+from nas.runs.trained import SupernetFacts, read_facts
+from nas.searching import Problem, Target, open_strategy, parse_target
+from nas.supernet import Space, Task, open_space
+from nas.training import Recipe, Stepper, Trainer, open_trainer
+
+EMBEDDED_EPOCHS = 30.0
+"""Training of the embedded digits when no budget is given: enough to tell good networks from bad ones in a minute or two.
+The trainers' own defaults are for data sets a hundred times that size."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A run's parts.
+
+    Attributes:
+        trained_at: the task the supernet is trained for.
+        deployed_at: the task at which counts (multiply-adds, parameters, memory) are taken.
+        recipe: the trainer's defaults with what was asked.
+        augmentation: of the training images.
+    """
+
+    config: RunConfig
+    space: Space
+    targets: tuple[Target, ...]
+    bounds: tuple[Bound, ...]
+    trained_at: Task
+    deployed_at: Task
+    data: ImageData
+    trainer: Trainer
+    recipe: Recipe
+    augmentation: Augmentation
+    compute: torch.device
+    reused: SupernetFacts | None
+
+    @property
+    def problem(self) -> Problem:
+        """What is searched."""
+        return Problem(self.space.decisions, self.bounds)
+
+    def stepper(self, steps: int) -> Stepper:
+        """A fresh training of a fresh supernet."""
+        task = self.trained_at
+        supernet = self.space.supernet(task.channels, task.resolution, task.classes, self.config.seed).to(self.compute)
+        batches = TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation)
+        return Stepper(supernet, self.trainer, batches, self.recipe, steps, self.config.seed, self.config.precision)
+
+
+def prepare(config: RunConfig) -> Setting:
+    """Resolve names, read the data, and make sure that the targets can be met.
+
+    Names, targets and their feasibility come first, so that a mistake is told before data is read.
+
+    Raises:
+        NasError: whatever is wrong with what was asked.
+    """
+    space = open_space(config.space)
+    trainer = open_trainer(config.trainer)
+    open_strategy(config.strategy)
+    recipe = trainer.defaults.changed(config.settings)
+    targets = tuple(parse_target(text, space) for text in config.targets)
+    repeated = [target.metric for target in targets if sum(t.metric == target.metric for t in targets) > 1]
+    if repeated:
+        raise NasError(f"{repeated[0]} is bounded twice; give each target once")
+    compute = _compute(config.compute)
+    tabled = [target for target in targets if space.device_of(target.metric) is not None]
+    asked = None if config.deploy_resolution is None else Task(resolution=config.deploy_resolution)
+    for target in tabled:
+        _require(space, target, asked, config)
+    facts = read_facts(Path(config.supernet)) if config.supernet is not None else None
+    data = _data(config, space, facts)
+    trained_at = Task(data.channels, data.resolution, len(data.classes))
+    tables = [space.task_of(target.metric).resolution for target in tabled]
+    if len(set(tables)) > 1 and config.deploy_resolution is None:
+        raise NasError(f"the targets' tables were measured at different resolutions: {sorted(set(tables))} px")
+    deployed = config.deploy_resolution or next(iter(tables), space.task.resolution)
+    deployed_at = replace(trained_at, resolution=deployed)
+    for target in targets:
+        _require(space, target, deployed_at, config)
+    bounds = tuple(target.bound(space, deployed_at) for target in targets)
+    if bounds:
+        sample_bounded(space.decisions, generator(config.seed, "feasibility"), 1, bounds)
+    augmentation = replace(data.augmentation, cutout=config.cutout, mixup=config.mixup)
+    augmentation.check(data.resolution)
+    if facts is None:
+        # Refuses a batch that is larger than the training data.
+        TrainingBatches(data, recipe.batch_size, config.seed, augmentation)
+    return Setting(config, space, targets, bounds, trained_at, deployed_at, data, trainer, recipe, augmentation, compute, facts)
+
+
+def planned_steps(setting: Setting) -> int:
+    """How many training steps the budget comes to; 0 where a trained supernet is used."""
+    config = setting.config
+    if config.supernet is not None:
+        return 0
+    if config.steps is not None:
+        return config.steps
+    if config.minutes is not None:
+        from nas.training import steps_for_minutes
+
+        return steps_for_minutes(config.minutes, setting.stepper(steps=1_000_000))
+    epochs = config.epochs or (EMBEDDED_EPOCHS if config.data == "digits" else setting.recipe.epochs)
+    batches = TrainingBatches(setting.data, setting.recipe.batch_size, config.seed, setting.augmentation)
+    return max(1, round(epochs * batches.steps_per_epoch))
+
+
+def describe_data(data: ImageData) -> dict[str, Any]:
+    """What the manifest and the exported model say of the data."""
+    return {
+        "name": data.name,
+        "source": data.source,
+        "fingerprint": data.fingerprint,
+        "classes": list(data.classes),
+        "channels": data.channels,
+        "resolution": data.resolution,
+        "images": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "note": data.note,
+    }
+
+
+def _require(space: Space, target: Target, task: Task | None, config: RunConfig) -> None:
+    """Refuse a target below the space's minimum, with the figures that a user needs to choose another."""
+    cost = space.compiled(target.metric, task)
+    least = cost.minimum()
+    if least > target.limit:
+        values = cost(space.decisions.sample(generator(config.seed, "feasibility"), 2000))
+        low, middle, high = (target.quantity.format(float(v)) for v in (least, _median(values), values.max()))
+        raise NasError(
+            f"no network of space '{space.name}' keeps {target}: its minimum is {low} (median of random networks "
+            f"{middle}, maximum of 2000 {high}); ask for at least {low}"
+        )
+
+
+def _median(values: Sequence[float] | Any) -> float:
+    return float(sorted(values)[len(values) // 2])
+
+
+def _data(config: RunConfig, space: Space, facts: SupernetFacts | None) -> ImageData:
+    """The data; with a trained supernet, in the splits it was trained on, so that no image it learnt is validated on."""
+    if facts is None:
+        return load_data(config.data, resolution=config.resolution, seed=config.seed)
+    facts.require(space.name)
+    data = load_data(config.data, resolution=config.resolution or facts.data["resolution"], seed=facts.seed)
+    if data.fingerprint != facts.data["fingerprint"]:
+        raise NasError(
+            f"supernet {config.supernet} was trained on '{facts.data['name']}' ({facts.data['source']}); the data given, "
+            f"'{data.name}', is not the same: use the same --data, or train a supernet on this one"
+        )
+    return data
+
+
+def _compute(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise NasError("--compute cuda was asked, and torch finds no CUDA device here; use --compute cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

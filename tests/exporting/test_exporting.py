@@ -1,0 +1,114 @@
+"""ONNX and plain PyTorch say the same as the network they came from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import fx
+
+from nas.base.errors import NasError
+from nas.exporting import compare_onnx, export_onnx, load_plain, write_plain
+from nas.supernet import Space, Supernet
+
+SHAPE = (3, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def supernet(mbconv: Space) -> Supernet:
+    return mbconv.supernet(3, 32, 10, seed=1)
+
+
+def network_of(supernet: Supernet, row: np.ndarray) -> fx.GraphModule:
+    """An extracted network with estimated batch-norm statistics."""
+    supernet.activate(row)
+    images = torch.randn((16, *SHAPE), generator=torch.Generator().manual_seed(5))
+    return supernet.extract(row, supernet.calibrate([images])).eval()
+
+
+@pytest.fixture(scope="module")
+def network(supernet: Supernet, mbconv: Space) -> fx.GraphModule:
+    return network_of(supernet, mbconv.encode([mbconv.known["mnasnet-b1"]])[0])
+
+
+def assert_exported(network: fx.GraphModule, path: Path) -> None:
+    metadata = {"architecture": {"space": "mbconv"}, "classes": ["a", "b"], "input": "pixels"}
+    real = torch.rand((7, *SHAPE), generator=torch.Generator().manual_seed(2))
+    comparison = export_onnx(network, path, SHAPE, metadata, real)
+    assert comparison.agrees
+    assert set(comparison.inputs) == {"random, batch 1", "random, batch 7", "real, batch 1", "real, batch 7"}
+    session = onnxruntime.InferenceSession(path)
+    images = torch.randn((5, *SHAPE), generator=torch.Generator().manual_seed(3))
+    (scores,) = session.run(None, {"images": images.numpy()})
+    with torch.no_grad():
+        expected = network(images).numpy()
+    assert np.ptp(expected, axis=0).max() > 1e-3
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+    stored = session.get_modelmeta().custom_metadata_map
+    assert json.loads(stored["classes"]) == ["a", "b"]
+    assert stored["input"] == "pixels"
+    assert 18 <= {entry.domain: entry.version for entry in onnx.load(path).opset_import}[""] <= 20
+
+
+def test_onnx_agrees(network: fx.GraphModule, tmp_path: Path) -> None:
+    assert_exported(network, tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+def test_onnx_of_ten_random_networks_agrees(supernet: Supernet, mbconv: Space, tmp_path: Path) -> None:
+    for index, row in enumerate(mbconv.decisions.sample(np.random.default_rng(11), 10)):
+        assert_exported(network_of(supernet, row), tmp_path / f"{index}.onnx")
+
+
+def test_a_file_that_disagrees_is_not_written(network: fx.GraphModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.exporting import onnx_file
+
+    monkeypatch.setattr(onnx_file, "TOLERANCE", -1.0)
+    with pytest.raises(NasError, match="differs from PyTorch"):
+        export_onnx(network, tmp_path / "model.onnx", SHAPE, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_networks_file_does_not_agree(network: fx.GraphModule, supernet: Supernet, tmp_path: Path) -> None:
+    export_onnx(network, tmp_path / "model.onnx", SHAPE, {})
+    other = network_of(supernet, np.zeros(20, dtype=np.uint8))
+    assert not compare_onnx(other, tmp_path / "model.onnx", SHAPE).agrees
+
+
+def test_a_network_that_ignores_its_input_proves_nothing(tmp_path: Path) -> None:
+    class Constant(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean((1, 2, 3)).unsqueeze(1) * 0.0
+
+    with pytest.raises(NasError, match="not written"):
+        export_onnx(Constant().eval(), tmp_path / "model.onnx", SHAPE, {})
+
+
+def test_plain_source_loads_where_this_project_cannot_be_imported(network: fx.GraphModule, tmp_path: Path) -> None:
+    write_plain(network, tmp_path / "model.py", tmp_path / "weights.safetensors", "A network")
+    images = torch.randn((2, *SHAPE), generator=torch.Generator().manual_seed(4))
+    torch.save(images, tmp_path / "images.pt")
+    script = (
+        "import sys, torch\n"
+        "for name in ('nas', 'search_spaces', 'hardware'): sys.modules[name] = None\n"
+        "from safetensors.torch import load_file\n"
+        "from model import Network\n"
+        "network = Network()\n"
+        "network.load_state_dict(load_file('weights.safetensors'))\n"
+        "torch.save(network.eval()(torch.load('images.pt', weights_only=True)).detach(), 'scores.pt')\n"
+    )
+    (tmp_path / "use.py").write_text(script)
+    done = subprocess.run([sys.executable, "use.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with torch.no_grad():
+        expected = network(images)
+    assert expected.std() > 0
+    torch.testing.assert_close(torch.load(tmp_path / "scores.pt", weights_only=True), expected)
+    torch.testing.assert_close(load_plain(tmp_path / "model.py", tmp_path / "weights.safetensors")(images), expected)

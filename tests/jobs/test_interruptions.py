@@ -1,0 +1,158 @@
+"""A run that is killed, whenever that is, goes on and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nas import jobs
+from nas.runs import RunFolder
+from nas.searching import StudyHistory
+from nas.supernet import open_space
+
+OPTIONS = {"resolution": 16, "steps": 8, "evaluations": 6, "seed": 3, "compute": "cpu"}
+TARGETS = ["pixel-latency=80ms"]
+
+SCRIPT = """
+import sys
+import torch
+torch.set_num_threads(1)
+import nas.training.loop
+nas.training.loop.CHECKPOINT_SECONDS = 0.0
+from nas import jobs
+if sys.argv[1] == "new":
+    jobs.search("mbconv", {targets!r}, out=sys.argv[2], **{options!r})
+else:
+    jobs.resume(sys.argv[2])
+"""
+
+
+def start(mode: str, folder: Path) -> subprocess.Popen[bytes]:
+    source = SCRIPT.format(targets=TARGETS, options=OPTIONS)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", source, mode, str(folder)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
+    """SIGKILL as soon as the condition holds."""
+    deadline = time.monotonic() + 120
+    while not reached():
+        assert process.poll() is None, f"ended before it could be killed: {process.stderr.read().decode()}"  # type: ignore[union-attr]
+        assert time.monotonic() < deadline, "never came to the point where it was to be killed"
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def trials(folder: Path, name: str) -> list[tuple[list[int], dict[str, float]]]:
+    history = StudyHistory(RunFolder(folder).study, name, open_space("mbconv"))
+    return [(trial.row.tolist(), dict(trial.metrics)) for trial in history.trials]
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    for study in ("search", "baseline"):
+        assert trials(first, study) == trials(second, study)
+        assert len(trials(first, study)) == OPTIONS["evaluations"]
+    for name in ("weights.safetensors", "supernet/weights.safetensors"):
+        one, other = load_file(first / name), load_file(second / name)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one), name
+    results = [json.loads((folder / "results.json").read_text()) for folder in (first, second)]
+    assert results[0]["winner"] == results[1]["winner"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    process = start("new", folder)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+    return folder
+
+
+def test_killed_in_training_and_in_search(uninterrupted: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    checkpoint, study = folder / "checkpoint.safetensors", folder / "study.journal"
+    kill_when(start("new", folder), checkpoint.exists)
+    assert not (folder / "supernet" / "supernet.json").exists()
+    kill_when(start("resume", folder), lambda: study.exists() and study.read_bytes().count(b"\n") >= 5)
+    assert not (folder / "results.json").exists()
+    with study.open("ab") as file:
+        file.write(b'{"op_code": 4, "worker_')  # the beginning of a line, as a kill in the middle of a write leaves it
+    jobs.resume(folder)
+    assert_same_run(uninterrupted, folder)
+
+
+def test_a_finished_run_is_returned_as_it_is(uninterrupted: Path) -> None:
+    before = (uninterrupted / "results.json").stat().st_mtime_ns
+    run = jobs.resume(uninterrupted)
+    assert run.results["kind"] == "search"
+    assert (uninterrupted / "results.json").stat().st_mtime_ns == before
+
+
+def test_the_supernet_serves_another_search(uninterrupted: Path, tmp_path: Path) -> None:
+    run = jobs.search(
+        "mbconv", ["macs<=200M"], supernet=str(uninterrupted), evaluations=3, out=tmp_path / "second", strategy="random"
+    )
+    assert not (run.path / "supernet").exists()
+    assert run.results["random_search"] is None
+    assert run.results["winner"]["costs"]["macs"] <= 200e6
+
+
+def test_export_gives_the_same_files_again(uninterrupted: Path, tmp_path: Path) -> None:
+    result = jobs.export(uninterrupted, tmp_path / "out")
+    assert result["comparison"]["agrees"]
+    assert result["real_input"]
+    one, other = load_file(uninterrupted / "weights.safetensors"), load_file(tmp_path / "out" / "weights.safetensors")
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert (uninterrupted / "model.py").read_text() == (tmp_path / "out" / "model.py").read_text()
+
+
+def test_show_lists_the_layers_that_sum_to_the_winner(uninterrupted: Path) -> None:
+    shown = jobs.show(uninterrupted)
+    latency = sum(layer["milliseconds"] or 0.0 for layer in shown["layers"]) + shown["grouped_ms"]
+    assert latency == pytest.approx(shown["results"]["winner"]["costs"]["pixel1-latency"])
+    space = open_space("mbconv")
+    winner = space.validate(shown["architecture"])
+    assert sum(layer["macs"] for layer in shown["layers"]) == space.cost("macs", winner)
+    assert sum(layer["params"] for layer in shown["layers"]) == space.cost("params", winner)
+
+
+def test_the_front_is_not_dominated(uninterrupted: Path) -> None:
+    points = [
+        (network["costs"]["pixel1-latency"], network["validation"]["top1"])
+        for network in json.loads((uninterrupted / "results.json").read_text())["front"]
+    ]
+    assert points == sorted(points)
+    assert all(first[1] < second[1] for first, second in pairwise(points))
+
+
+def test_python_gets_the_network(uninterrupted: Path) -> None:
+    run = jobs.Run(uninterrupted)
+    network = run.network()
+    images = torch.randn(3, 1, 16, 16)
+    assert network(images).shape == (3, 10)
+    assert (network(images)[0] - network(images)[1]).abs().max() > 0
+
+
+def test_a_killed_run_says_how_to_go_on(uninterrupted: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    kill_when(start("new", folder), (folder / "manifest.json").exists)
+    with pytest.raises(Exception, match="nas resume"):
+        jobs.Run(folder)
