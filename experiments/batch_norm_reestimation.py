@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -37,13 +38,14 @@ def main() -> None:
     architectures |= {f"random {number}": row for number, row in enumerate(sampled, 1)}
     figures: list[dict[str, Any]] = []
     for resolution in (32, 96):
-        supernet = space.supernet(3, resolution, CLASSES).eval().to(memory_format=torch.channels_last)
+        supernet = space.supernet(3, resolution, CLASSES).eval()
+        supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         shape = (BATCH, 3, resolution, resolution)
         batches = [torch.randn(shape).contiguous(memory_format=torch.channels_last) for _ in range(BATCHES)]
         for name, row in architectures.items():
             supernet.activate(row)
             plain = evaluation(supernet, supernet.calibrate(batches), batches)
-            times = alternate({"calibrate": lambda s=supernet, b=batches: s.calibrate(b), "evaluate": plain}, rounds)
+            times = alternate({"calibrate": partial(supernet.calibrate, batches), "evaluate": plain}, rounds)
             ms = {side: 1e3 * median(measured) for side, measured in times.items()}
             figures.append(
                 {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import nn
 from nas.supernet import open_space
 
 RESOLUTION, CLASSES = 96, 1000
+GEOMETRY = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 
 
 def rebuilt(extracted: nn.Module) -> list[nn.Module]:
@@ -20,18 +23,8 @@ def rebuilt(extracted: nn.Module) -> list[nn.Module]:
     built: list[nn.Module] = []
     for module in extracted.modules():
         if isinstance(module, nn.Conv2d):
-            built.append(
-                nn.Conv2d(
-                    module.in_channels,
-                    module.out_channels,
-                    module.kernel_size,
-                    module.stride,
-                    module.padding,  # type: ignore[arg-type]
-                    module.dilation,
-                    module.groups,
-                    module.bias is not None,  # type: ignore[arg-type]
-                )
-            )
+            geometry: dict[str, Any] = {name: getattr(module, name) for name in GEOMETRY}
+            built.append(nn.Conv2d(**geometry, bias=module.bias is not None))
         elif isinstance(module, nn.BatchNorm2d):
             built.append(nn.BatchNorm2d(module.num_features, module.eps, module.momentum))
         elif isinstance(module, nn.Linear):
@@ -49,10 +42,10 @@ def main() -> None:
     figures: list[dict[str, Any]] = []
     for name, row in architectures.items():
         extracted = supernet.extract(row)
-        sides = {
-            "extract": lambda row=row: supernet.extract(row),
-            "build": lambda extracted=extracted: rebuilt(extracted),
-            "copy": lambda extracted=extracted: copy.deepcopy(extracted),
+        sides: dict[str, Callable[[], Any]] = {
+            "extract": partial(supernet.extract, row),
+            "build": partial(rebuilt, extracted),
+            "copy": partial(copy.deepcopy, extracted),
         }
         times = alternate(sides, rounds)
         ms = {f"{side}_ms": 1e3 * median(measured) for side, measured in times.items()}

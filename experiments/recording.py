@@ -23,6 +23,9 @@ from nas.base.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 
+_crowded: list[bool] = []
+"""For each round that counts, whether other processes disturbed it."""
+
 
 def arguments(description: str | None, rounds: int) -> argparse.Namespace:
     """The command line of a study: how many rounds, and which core to stay on; sets torch to one thread."""
@@ -44,26 +47,26 @@ def seconds(side: Callable[[], Any]) -> float:
 
 
 def alternate(sides: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of one call of each side in each round, in turning order, after one round that is thrown away.
+    """Seconds of one call of each side in each round, in alternating order, after one round that is thrown away.
 
-    A round in which other processes held this one off its core for more than a twentieth of the time is done again, until
-    three times as many rounds as asked for have been tried.
+    A round in which other processes held this one off its core for more than a twentieth of the time is done again.
+    After twice as many tries as rounds such rounds are taken too; `record` says how many.
     """
     times: dict[str, list[float]] = {name: [] for name in sides}
     gc.disable()
     try:
-        for number in range(3 * rounds + 1):
+        tries = 0
+        while any(len(measured) < rounds for measured in times.values()):
             gc.collect()
             held, start = time.process_time(), time.perf_counter()
-            order = list(sides) if number % 2 else list(reversed(sides))
-            measured = {name: seconds(sides[name]) for name in order}
-            share = (time.process_time() - held) / (time.perf_counter() - start)
-            late = number > 2 * rounds
-            if number and (share > 0.95 or late) and len(times[order[0]]) < rounds:
-                for name, value in measured.items():
-                    times[name].append(value)
-            if len(times[order[0]]) == rounds:
-                break
+            measured = {name: seconds(sides[name]) for name in sorted(sides, reverse=tries % 2 == 1)}
+            crowded = time.process_time() - held < 0.95 * (time.perf_counter() - start)
+            tries += 1
+            if tries == 1 or (crowded and tries <= 2 * rounds):
+                continue
+            _crowded.append(crowded)
+            for name, value in measured.items():
+                times[name].append(value)
     finally:
         gc.enable()
     return times
@@ -100,10 +103,11 @@ def record(script: str, figures: Sequence[Mapping[str, Any]], /, **settings: Any
     Console(width=140 if not sys.stdout.isatty() else None).print(table)
     content = {
         "study": name,
-        "command": f"python experiments/{name}.py " + " ".join(sys.argv[1:]),
+        "command": " ".join(["python", f"experiments/{name}.py", *sys.argv[1:]]),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": machine(),
         "settings": settings,
+        **({"crowded_rounds": sum(_crowded)} if _crowded else {}),
         "figures": [{key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in figures],
     }
     write_json(RESULTS / f"{name}.json", content)

@@ -7,6 +7,7 @@ switch the supernet from one sub-network to another, with settings never seen be
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -23,7 +24,7 @@ BATCH, RESOLUTION, CLASSES, SWITCHES = 32, 96, 1000, 200
 
 
 def optimizer(network: nn.Module) -> torch.optim.Optimizer:
-    """Fused SGD over all parameters, with momenta from the start: a later step may use parameters for the first time."""
+    """Fused SGD over all parameters, with momenta from the start: a step may use some parameters for the first time."""
     sgd = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, weight_decay=4e-5, fused=True)
     for parameter in network.parameters():
         sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
@@ -58,7 +59,7 @@ def elastic_step(
 
 def switching(supernet: Supernet, rows: Rows) -> float:
     """Median milliseconds to activate one of the rows."""
-    return 1e3 * median(seconds(lambda row=row: supernet.activate(row)) for row in rows)  # type: ignore[misc]
+    return 1e3 * median(seconds(partial(supernet.activate, row)) for row in rows)
 
 
 def main() -> None:
@@ -66,7 +67,7 @@ def main() -> None:
     rounds = arguments(__doc__, rounds=25).rounds
     torch.manual_seed(0)
     space = open_space("mbconv")
-    supernet = space.supernet(3, RESOLUTION, CLASSES).train().to(memory_format=torch.channels_last)
+    supernet = space.supernet(3, RESOLUTION, CLASSES).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     images = torch.randn(BATCH, 3, RESOLUTION, RESOLUTION).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(CLASSES, (BATCH,))
     sampled = space.decisions.sample(np.random.default_rng(0), 3)

@@ -1,4 +1,4 @@
-"""Table latency of architectures given as integer rows: how many a second, beside the obvious ways of adding up entries."""
+"""Table latency of architectures given as integer rows: how many a second, beside obvious ways of adding up entries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRIC, ROWS, LOOPED = "pixel1-latency", 1_000_000, 2_000
 
 
 def entries(space: Space) -> tuple[float, list[npt.NDArray[np.float64]]]:
-    """A constant and, for each decision, the milliseconds that each option adds: in this space layers are independent."""
+    """A constant and, for each decision, the milliseconds that each option adds: here layers are independent."""
     cost, cardinalities = space.compiled(METRIC), space.decisions.cardinalities
     origin = np.zeros((1, len(cardinalities)), dtype=np.uint8)
     constant = float(cost(origin)[0])

@@ -95,11 +95,11 @@ class Decisions:
         """Each decision is drawn anew with the given probability, so that the option drawn may be the old one."""
         drawn = (rng.random(rows.shape) * self.cardinalities).astype(np.uint8)
         changed = rng.random(rows.shape) < probability
-        return self.canonical(np.asfortranarray(np.where(changed, drawn, rows)))
+        return self.canonical(_pick(changed, drawn, rows))
 
     def crossover(self, first: Rows, second: Rows, rng: np.random.Generator) -> Rows:
         """Each decision from either parent with equal probability (uniform crossover)."""
-        return self.canonical(np.asfortranarray(np.where(rng.random(first.shape) < 0.5, first, second)))
+        return self.canonical(_pick(rng.random(first.shape) < 0.5, first, second))
 
     def neighbours(self, row: npt.ArrayLike) -> Rows:
         """Every distinct architecture that differs from this one in a single decision."""
@@ -171,3 +171,10 @@ class Decisions:
                 group[member] = joined
         unique = {id(members): members for members in group.values()}
         return [sorted(members, key=lambda name: self.column[name]) for members in unique.values()]
+
+
+def _pick(mask: npt.NDArray[np.bool_], yes: Rows, no: Rows) -> Rows:
+    """`np.where` for small unsigned integers, several times faster: three operations on whole machine words."""
+    bits = np.negative(mask.view(np.uint8))
+    picked: Rows = np.asfortranarray(no ^ ((no ^ yes) & bits))
+    return picked

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Entry point of the `nas` command."""
+    # Threads that wait by spinning make a training step ten times slower as soon as another program wants one of their
+    # cores. Must be said before torch is loaded; whoever set it already is obeyed.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from nas.cli.app import app
 

@@ -82,7 +82,7 @@ class CompiledCost:
         sizes = [table.values.size for table in self._tables]
         self._flat = np.concatenate([np.empty(0), *(table.values.reshape(-1) for table in self._tables)])
         self._offsets = np.cumsum([0, *sizes], dtype=np.int64)[:-1]
-        self._strides = np.zeros((len(decisions), len(sizes)), dtype=np.int64)
+        self._strides = np.zeros((len(decisions), len(sizes)))
         for index, table in enumerate(self._tables):
             for axis, column in enumerate(table.columns):
                 self._strides[column, index] = math.prod(table.values.shape[axis + 1 :])
@@ -114,7 +114,7 @@ class CompiledCost:
 
     def _few(self, rows: Rows) -> FloatArray:
         """The same sums in the same order by one matrix product and one look-up: for few rows, calls are what costs."""
-        values = self._flat.take(rows.astype(np.int64) @ self._strides + self._offsets)
+        values = self._flat.take((rows.astype(np.float64) @ self._strides + self._offsets).astype(np.intp))
         total = np.full(len(rows), self._constant)
         for column in range(values.shape[1]):
             self._join(total, values[:, column], out=total)

@@ -62,9 +62,10 @@ class ElasticLayer(Configurable):
 
     def activate(self, setting: Setting) -> None:
         """Put settings in force, and fetch their views where gradients are accumulated directly."""
-        self.setting = setting
+        attributes = self.__dict__  # torch's own way of setting attributes takes most of the time of a switch
+        attributes["setting"] = setting
         if self._direct is not None:
-            self._parts = self._direct.parts(self, setting)
+            attributes["_parts"] = self._direct.parts(self, setting)
 
     def parts(self) -> tuple[torch.Tensor | None, ...]:
         """The parameters under the settings in force, in the order of `cuts`; views, never copies."""

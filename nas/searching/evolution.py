@@ -14,6 +14,9 @@ from nas.searching.strategy import Strategy
 REFILL_TRIES = 100
 """Random draws for each place that mutation and crossover left empty, before the space counts as exhausted."""
 
+AT_ONCE = 5
+"""Children proposed at a time, in multiples of the number wanted."""
+
 
 class Evolution(Strategy):
     """Generations bred from the best architectures of all time.
@@ -57,19 +60,23 @@ class Evolution(Strategy):
         if start:
             parents = history.rows()[self._elite(history, start)]
             half = self.population // 2
-            children.append(self._fresh.collect(lambda count: self._mutants(parents, rng, count), half, self.tries * half))
-            children.append(self._fresh.collect(lambda count: self._crosses(parents, rng, count), half, self.tries * half))
+            children.append(
+                self._fresh.collect(lambda count: self._mutants(parents, rng, count), half, self.tries * half, AT_ONCE)
+            )
+            children.append(
+                self._fresh.collect(lambda count: self._crosses(parents, rng, count), half, self.tries * half, AT_ONCE)
+            )
         left = self.population - sum(map(len, children))
         children.append(self._fresh.collect(lambda count: self.problem.sample(rng, count), left, REFILL_TRIES * left))
         return np.concatenate(children)[done:]
 
     def _mutants(self, parents: Rows, rng: np.random.Generator, count: int) -> Rows:
         chosen = (rng.random(count) * len(parents)).astype(np.int64)
-        return self.problem.decisions.mutate(parents[chosen], rng, self.mutation)
+        return self.problem.decisions.mutate(parents.take(chosen, axis=0), rng, self.mutation)
 
     def _crosses(self, parents: Rows, rng: np.random.Generator, count: int) -> Rows:
         first, second = (rng.random((2, count)) * len(parents)).astype(np.int64)
-        return self.problem.decisions.crossover(parents[first], parents[second], rng)
+        return self.problem.decisions.crossover(parents.take(first, axis=0), parents.take(second, axis=0), rng)
 
     def _elite(self, history: History, count: int) -> np.ndarray:
         """Positions of the best of the first `count` evaluations, the earlier one first among equals.

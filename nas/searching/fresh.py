@@ -32,26 +32,31 @@ class Fresh:
         self._count = count
         self._round = set()
 
-    def collect(self, propose: Callable[[int], Rows], wanted: int, tries: int) -> Rows:
+    def collect(self, propose: Callable[[int], Rows], wanted: int, tries: int, at_once: int = 1) -> Rows:
         """Up to `wanted` rows for this round.
 
         Args:
             propose: count -> that many rows.
             tries: how many rows may be proposed in all.
+            at_once: how many times the number wanted is proposed at a time; more than 1 where most proposals will be
+                known or illegal, since a few large batches cost less than many small ones.
         """
         found: list[Rows] = []
         missing = wanted
         while missing > 0 and tries > 0:
-            rows = propose(min(max(wanted, 2 * missing), tries))
+            rows = propose(min(at_once * wanted, tries))
             tries -= len(rows)
-            rows = np.ascontiguousarray(rows[self.problem.legal(rows)])
-            fresh = []
-            for index, key in enumerate(keys(rows)):
-                if key not in self._evaluated and key not in self._round:
-                    self._round.add(key)
+            rows = rows.take(np.flatnonzero(self.problem.legal(rows)), axis=0)
+            names = keys(rows)
+            unknown = set(names).difference(self._evaluated, self._round)
+            fresh: list[int] = []
+            for index, name in enumerate(names):
+                if not unknown or len(fresh) == missing:
+                    break
+                if name in unknown:
+                    unknown.remove(name)
+                    self._round.add(name)
                     fresh.append(index)
-                    if len(fresh) == missing:
-                        break
-            found.append(rows[fresh])
+            found.append(rows.take(fresh, axis=0))
             missing -= len(fresh)
         return np.concatenate([np.empty((0, len(self.problem.decisions)), dtype=np.uint8), *found])

@@ -38,8 +38,10 @@ class Problem:
 
     def legal(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which rows keep every bound."""
-        legal = np.ones(len(rows), dtype=bool)
-        for bound in self.bounds:
+        if not self.bounds:
+            return np.ones(len(rows), dtype=bool)
+        legal = self.bounds[0].keeps(rows)
+        for bound in self.bounds[1:]:
             legal &= bound.keeps(rows)
         return legal
 
