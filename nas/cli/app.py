@@ -50,11 +50,11 @@ def search(
     evaluations: Annotated[
         int,
         typer.Option(help="How many architectures are scored, by the strategy and again by random search for comparison."),
-    ] = 200,
+    ] = 150,
     validation_images: Annotated[int, typer.Option(help="At most so many validation images score an architecture.")] = 2000,
     calibration_images: Annotated[
         int, typer.Option(help="At most so many training images re-estimate an architecture's batch norm.")
-    ] = 512,
+    ] = 256,
     seed: options.Seed = 0,
     resolution: options.Resolution = None,
     deploy_resolution: Annotated[
