@@ -84,13 +84,22 @@ class SearchSpace:
         return chosen
 
     def encode(self, architectures: Iterable[Architecture | Mapping[str, Any]]) -> Rows:
-        """Integer rows (N, D) of the architectures, each of which is validated."""
-        rows = []
-        for given in architectures:
-            architecture = given if isinstance(given, Architecture) and given.space == self.name else self.validate(given)
-            chosen = dict(architecture.decisions)
-            rows.append([c.index(chosen[c.name]) if c.name in chosen else 0 for c in self.decisions.choices])
-        return self.decisions.check(np.array(rows, dtype=np.int64).reshape(-1, len(self.decisions)))
+        """Integer rows (N, D) of the architectures. Raises NasError, as `validate` does, for one that is none."""
+        found = [a if isinstance(a, Architecture) and a.space == self.name else self.validate(a) for a in architectures]
+        codes = np.zeros((len(found), len(self.decisions)), dtype=np.int64)
+        given = np.zeros(codes.shape, dtype=bool)
+        for row, architecture in enumerate(found):
+            for name, option in architecture.decisions:
+                column = self.decisions.column.get(name)
+                if column is None:
+                    self.validate(architecture)
+                else:
+                    codes[row, column] = self.decisions.choices[column].index(option)
+                    given[row, column] = True
+        rows = self.decisions.check(codes)
+        for incomplete in np.flatnonzero((self.decisions.active(rows) & ~given).any(axis=1)):
+            self.validate(found[incomplete])
+        return rows
 
     def decode(self, rows: Any) -> list[Architecture]:
         """The architectures of integer rows (N, D). Raises NasError for codes out of range."""

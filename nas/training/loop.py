@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.base.errors import NasError
+from nas.base.interrupts import held_interrupt
 from nas.base.progress import Reporter, Silent
 from nas.training.checkpoint import load_checkpoint, save_checkpoint
 from nas.training.step import Stepper
@@ -29,6 +30,7 @@ def train(stepper: Stepper, checkpoint: Path | None = None, reporter: Reporter |
     """Run all the steps of a training, or those that are left where a checkpoint exists.
 
     A run that is interrupted, at whatever moment, goes on from its last checkpoint and ends as if nothing had happened.
+    Ctrl-C lets the step in progress end and writes a checkpoint first; a second one does not wait.
 
     Raises:
         NasError: a checkpoint that does not fit, or a loss that is no finite number.
@@ -50,16 +52,18 @@ def train(stepper: Stepper, checkpoint: Path | None = None, reporter: Reporter |
     started = saved = time.monotonic()
     reporter.start("training", stepper.steps, step)
     try:
-        with stepper:
+        with held_interrupt() as interrupted, stepper:
             while step < stepper.steps:
                 losses.append(stepper.run(step))
                 step += 1
                 reporter.advance(step, f"loss {losses[-1]:.3f}")
-                now = time.monotonic()
-                if checkpoint is not None and (step == stepper.steps or now - saved > CHECKPOINT_SECONDS):
+                now, stop = time.monotonic(), interrupted()
+                if checkpoint is not None and (stop or step == stepper.steps or now - saved > CHECKPOINT_SECONDS):
                     facts = {"plan": plan, "step": step, "losses": losses, "seconds": spent + now - started}
                     save_checkpoint(checkpoint, stepper.supernet, stepper.optimiser, facts)
                     saved = now
+                if stop:
+                    raise KeyboardInterrupt
     finally:
         reporter.finish()
     return TrainingResult(losses, spent + time.monotonic() - started)

@@ -275,3 +275,10 @@ def test_rows_are_stored_by_column(space: SearchSpace) -> None:
         space.decisions.check(rows.tolist()),
     ):
         assert shaped(made)
+
+
+def test_a_hand_made_architecture_is_not_trusted(stage: SearchSpace) -> None:
+    with pytest.raises(NasError, match="'kernel0' is missing"):
+        stage.encode([Architecture("stage", (("depth", 1),))])
+    with pytest.raises(NasError, match="'kernal0'"):
+        stage.encode([Architecture("stage", (("depth", 1), ("kernal0", 3)))])

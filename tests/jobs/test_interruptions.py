@@ -20,6 +20,7 @@ from nas import jobs
 from nas.runs import RunFolder
 from nas.searching import StudyHistory
 from nas.supernet import open_space
+from nas.supernet.weights import load_tensors
 
 OPTIONS = {"resolution": 16, "steps": 8, "evaluations": 6, "seed": 3, "compute": "cpu"}
 TARGETS = ["pixel-latency=80ms"]
@@ -156,3 +157,22 @@ def test_a_killed_run_says_how_to_go_on(uninterrupted: Path, tmp_path: Path) -> 
     kill_when(start("new", folder), (folder / "manifest.json").exists)
     with pytest.raises(Exception, match="nas resume"):
         jobs.Run(folder)
+
+
+def test_ctrl_c_keeps_every_complete_step(tmp_path: Path) -> None:
+    folder = tmp_path / "stopped"
+    source = SCRIPT.format(targets=TARGETS, options={**OPTIONS, "steps": 100_000}).replace("= 0.0", "= 1e9")
+    process = subprocess.Popen(
+        [sys.executable, "-c", source, "new", str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while not (folder / "manifest.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(3.0)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert b"KeyboardInterrupt" in errors
+    _, metadata = load_tensors(folder / "checkpoint.safetensors", "checkpoint")
+    assert json.loads(metadata["facts"])["step"] > 0
