@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from nas.base.seeds import generator
 from nas.exporting import Comparison
 from nas.runs import Manifest, RunFolder, SearchOutcome, Setting, Trained
 from nas.searching import Trial
@@ -24,7 +26,7 @@ def training_figures(folder: RunFolder, manifest: Manifest, setting: Setting, tr
         "data": _data(manifest),
         "trained_at": str(setting.trained_at),
         "training": _training(trained),
-        "next": [f"nas search --supernet {path} --space {setting.space.name} --target macs=100M"],
+        "next": [f"nas search --supernet {path} --space {setting.space.name} --target macs={_typical_macs(setting)}"],
     }
 
 
@@ -124,10 +126,17 @@ def _training(trained: Trained) -> dict[str, Any]:
 
 
 def _next_commands(path: str, setting: Setting) -> list[str]:
-    target = f" --target {setting.targets[0].metric}={setting.targets[0].limit:g}" if setting.targets else ""
-    unit = "" if not setting.targets else {"ms": "ms", "B": "B"}.get(setting.targets[0].quantity.base, "")
+    targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
+    supernet = setting.config.supernet or path
     return [
         f"nas show {path}",
         f"nas export {path}",
-        f"nas search --supernet {path} --space {setting.config.space}{target}{unit} --evaluations 1000",
+        f"nas search --supernet {supernet} --space {setting.config.space}{targets} --evaluations 1000",
     ]
+
+
+def _typical_macs(setting: Setting) -> str:
+    """A bound that about half of the space keeps, as a target is written."""
+    space = setting.space
+    rows = space.decisions.sample(generator(setting.config.seed, "typical"), 1000)
+    return f"{np.median(space.compiled('macs', setting.deployed_at)(rows)) / 1e6:.3g}M"

@@ -112,6 +112,7 @@ def test_the_supernet_serves_another_search(uninterrupted: Path, tmp_path: Path)
         "mbconv", ["macs<=200M"], supernet=str(uninterrupted), evaluations=3, out=tmp_path / "second", strategy="random"
     )
     assert not (run.path / "supernet").exists()
+    assert f"--supernet {uninterrupted}" in run.results["next"][-1]
     assert run.results["random_search"] is None
     assert run.results["winner"]["costs"]["macs"] <= 200e6
 
