@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nas.base.units import COUNT, LATENCY, MEMORY, Quantity
+from nas.base.units import LATENCY, Quantity
+from nas.supernet.space import COUNTED
 
 HEADINGS = {"macs": "multiply-adds", "params": "parameters", "memory": "activation memory"}
 
 
 def quantity_of(metric: str) -> Quantity:
     """How a metric is written."""
-    return MEMORY if metric == "memory" else COUNT if metric in ("macs", "params", "macs_as_trained") else LATENCY
+    return COUNTED.get(metric, LATENCY)
 
 
 def columns(figures: Mapping[str, Any]) -> list[str]:

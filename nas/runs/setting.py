@@ -16,8 +16,8 @@ from nas.data import Augmentation, ImageData, TrainingBatches, load_data
 from nas.runs.config import RunConfig
 from nas.runs.trained import SupernetFacts, read_facts
 from nas.searching import Problem, Target, open_strategy, parse_target
-from nas.supernet import Space, Task, open_space
-from nas.training import Recipe, Stepper, Trainer, open_trainer
+from nas.supernet import Space, Supernet, Task, open_space
+from nas.training import Recipe, Stepper, Trainer, open_trainer, steps_for_minutes
 
 EMBEDDED_EPOCHS = 30.0
 """Training of the embedded digits when no budget is given: enough to tell good networks from bad ones in a minute or two.
@@ -46,19 +46,22 @@ class Setting:
     recipe: Recipe
     augmentation: Augmentation
     compute: torch.device
-    reused: SupernetFacts | None
 
     @property
     def problem(self) -> Problem:
         """What is searched."""
         return Problem(self.space.decisions, self.bounds)
 
-    def stepper(self, steps: int) -> Stepper:
-        """A fresh training of a fresh supernet."""
+    def supernet(self) -> Supernet:
+        """A fresh supernet for the task it is trained at, laid out as in training."""
         task = self.trained_at
         supernet = self.space.supernet(task.channels, task.resolution, task.classes, self.config.seed).to(self.compute)
+        return supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def stepper(self, steps: int) -> Stepper:
+        """A fresh training of a fresh supernet."""
         batches = TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation)
-        return Stepper(supernet, self.trainer, batches, self.recipe, steps, self.config.seed, self.config.precision)
+        return Stepper(self.supernet(), self.trainer, batches, self.recipe, steps, self.config.seed, self.config.precision)
 
 
 def prepare(config: RunConfig) -> Setting:
@@ -91,7 +94,8 @@ def prepare(config: RunConfig) -> Setting:
     deployed = config.deploy_resolution or next(iter(tables), space.task.resolution)
     deployed_at = replace(trained_at, resolution=deployed)
     for target in targets:
-        _require(space, target, deployed_at, config)
+        if target not in tabled:
+            _require(space, target, deployed_at, config)
     bounds = tuple(target.bound(space, deployed_at) for target in targets)
     if bounds:
         sample_bounded(space.decisions, generator(config.seed, "feasibility"), 1, bounds)
@@ -100,7 +104,7 @@ def prepare(config: RunConfig) -> Setting:
     if facts is None:
         # Refuses a batch that is larger than the training data.
         TrainingBatches(data, recipe.batch_size, config.seed, augmentation)
-    return Setting(config, space, targets, bounds, trained_at, deployed_at, data, trainer, recipe, augmentation, compute, facts)
+    return Setting(config, space, targets, bounds, trained_at, deployed_at, data, trainer, recipe, augmentation, compute)
 
 
 def planned_steps(setting: Setting) -> int:
@@ -111,8 +115,6 @@ def planned_steps(setting: Setting) -> int:
     if config.steps is not None:
         return config.steps
     if config.minutes is not None:
-        from nas.training import steps_for_minutes
-
         return steps_for_minutes(config.minutes, setting.stepper(steps=1_000_000))
     epochs = config.epochs or (EMBEDDED_EPOCHS if config.data == "digits" else setting.recipe.epochs)
     batches = TrainingBatches(setting.data, setting.recipe.batch_size, config.seed, setting.augmentation)

@@ -53,7 +53,7 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
     if config.supernet is not None or (folder.supernet / "supernet.json").exists():
         facts = read_facts(source)
         facts.require(setting.space.name)
-        supernet = setting.stepper(1).supernet
+        supernet = setting.supernet()
         load_trained(locate(source), supernet)
         return Trained(supernet, facts)
     stepper = setting.stepper(steps)

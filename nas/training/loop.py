@@ -15,8 +15,6 @@ from nas.training.step import Stepper
 CHECKPOINT_SECONDS = 15.0
 """How much work a killed run may have to repeat. Repeated steps come out the same."""
 
-PRECISIONS = ("32-true", "bf16-mixed")
-
 
 @dataclass(frozen=True)
 class TrainingResult:

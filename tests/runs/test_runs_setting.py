@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from nas import jobs
 from nas.base.errors import NasError
-from nas.runs import RunConfig, prepare
+from nas.base.progress import Silent
+from nas.runs import RunConfig, RunFolder, prepare, train_stage
 from nas.runs.folder import create_folder
 from nas.runs.setting import planned_steps
 from nas.supernet import Task
+from nas.supernet.weights import load_tensors
 
 
 def config(**given: object) -> RunConfig:
@@ -67,3 +73,18 @@ def test_mixup_and_cutout_are_checked_before_training() -> None:
     with pytest.raises(NasError, match="cutout"):
         prepare(config(cutout=64))
     assert prepare(config(mixup=0.2)).augmentation.mixup == 0.2
+
+
+def test_a_trained_supernet_is_loaded_whatever_batch_the_data_would_fill(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("dark", "light"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.integers(0, 100, (16, 16, 3), dtype=np.uint8) + (100 if name == "light" else 0)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / name / f"{number}.png")
+    source = str(tmp_path / "images")
+    trained = jobs.train(data=source, out=tmp_path / "run", steps=1, settings={"batch_size": 4}, compute="cpu")
+    setting = prepare(RunConfig.checked(data=source, supernet=str(trained.path), compute="cpu"))
+    loaded = train_stage(RunFolder(tmp_path / "search"), setting, 0, Silent()).supernet
+    stored, _ = load_tensors(trained.path / "supernet" / "weights.safetensors", "weights")
+    assert all(torch.equal(value, stored[f"weights/{name}"]) for name, value in loaded.state_dict().items())
