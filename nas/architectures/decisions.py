@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TypeAlias
 
 import numpy as np
@@ -24,15 +24,30 @@ class Decisions:
     Args:
         choices: in the order in which the network meets them, so that a condition only reads earlier choices.
         conditions: choice name -> symbolic truth value; a choice without one always matters.
+        isomorphism: maps rows (N, D), whose idle decisions are 0, to one representative of the architectures that are the
+            same but for their names (cells whose nodes are numbered otherwise); vectorised, and twice is the same as once.
+        size: how many architectures there are, where `isomorphism` leaves fewer than the decisions have assignments; without
+            it every assignment counts, as papers count cells.
     """
 
-    def __init__(self, choices: Sequence[Choice], conditions: Mapping[str, Value] | None = None) -> None:
+    typical = 2000
+    """How many random architectures stand for all where a message says what the space has."""
+
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        conditions: Mapping[str, Value] | None = None,
+        isomorphism: Callable[[Rows], Rows] | None = None,
+        size: int | None = None,
+    ) -> None:
         if not choices:
             raise NasError("a search space needs at least one choice")
         names = [choice.name for choice in choices]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise NasError(f"choice name used twice: {', '.join(repeated)}; give each choice a name of its own")
+        self.isomorphism = isomorphism
+        self._given_size = size
         self.choices = tuple(choices)
         self.names = tuple(names)
         self.cardinalities = np.array([len(choice.options) for choice in choices])
@@ -75,7 +90,12 @@ class Decisions:
         return mask
 
     def canonical(self, rows: Rows) -> Rows:
-        """The rows with option 0 wherever a decision does not matter; changes nothing for a space without conditions."""
+        """The rows with option 0 wherever a decision does not matter, and the representative of isomorphic ones."""
+        if self.isomorphism is not None:
+            return np.asfortranarray(self.isomorphism(self._idle_zero(rows)))
+        return self._idle_zero(rows)
+
+    def _idle_zero(self, rows: Rows) -> Rows:
         if not self.conditions:
             return rows
         result = np.array(rows, order="F")
@@ -132,9 +152,30 @@ class Decisions:
         parts = np.split(given, np.cumsum(self.cardinalities)[:-1], axis=1)
         return self.check(np.stack([part.argmax(axis=1) for part in parts], axis=1))
 
+    def smallest(self) -> Rows:
+        """(1, D): every decision at its first option."""
+        return self.canonical(np.zeros((1, len(self)), dtype=np.uint8, order="F"))
+
+    def largest(self) -> Rows:
+        """(1, D): every decision at its last option."""
+        return self.canonical(np.asfortranarray((self.cardinalities - 1).reshape(1, -1), dtype=np.uint8))
+
+    def moves(self, rng: np.random.Generator) -> Iterator[Callable[[Rows], Rows]]:
+        """The small changes that one sweep of a descent tries: every option of every decision, decisions in random order."""
+        for column in rng.permutation(len(self)).tolist():
+            for code in range(self.cardinalities[column]):
+                yield partial(self._assigned, column, code)
+
+    def _assigned(self, column: int, code: int, rows: Rows) -> Rows:
+        changed = np.array(rows, order="F")
+        changed[:, column] = code
+        return self.canonical(changed)
+
     @cached_property
     def size(self) -> int:
         """How many different architectures there are, exactly."""
+        if self._given_size is not None:
+            return self._given_size
         total = 1
         for names in self._components():
             choices = [self.choices[self.column[name]] for name in names]

@@ -15,7 +15,7 @@ DRAWS_PER_ROW = 200
 """How often an architecture is drawn anew before it is repaired instead."""
 
 REPAIR_SWEEPS = 20
-"""How often every decision is tried in turn while a row is repaired."""
+"""How often every small change is tried in turn while a row is repaired."""
 
 
 @dataclass(frozen=True)
@@ -89,23 +89,20 @@ def descend(
     score: Callable[[Rows], npt.NDArray[np.float64]],
     goal: float,
 ) -> Rows:
-    """Rows changed one decision at a time, in random order, while the score is above the goal and a change lowers it."""
+    """Rows changed by one of `Decisions.moves` at a time, while the score is above the goal and a change lowers it."""
     rows = np.array(rows, order="F")
     current = score(rows)
     for _ in range(REPAIR_SWEEPS):
         before = current.copy()
-        for column in rng.permutation(len(decisions)):
-            for code in range(decisions.cardinalities[column]):
-                above = np.flatnonzero(current > goal)
-                if not len(above):
-                    return rows
-                trial = np.array(rows[above], order="F")
-                trial[:, column] = code
-                trial = decisions.canonical(trial)
-                changed = score(trial)
-                better = changed < current[above]
-                rows[above[better]] = trial[better]
-                current[above[better]] = changed[better]
+        for move in decisions.moves(rng):
+            above = np.flatnonzero(current > goal)
+            if not len(above):
+                return rows
+            trial = move(np.asfortranarray(rows[above]))
+            changed = score(trial)
+            better = changed < current[above]
+            rows[above[better]] = trial[better]
+            current[above[better]] = changed[better]
         if (current == before).all():
             break
     return rows
@@ -113,14 +110,14 @@ def descend(
 
 def lowest(decisions: Decisions, rng: np.random.Generator, bound: Bound) -> float:
     """The smallest value of one figure that coordinate descent finds from 16 random starts and the smallest row."""
-    starts = np.concatenate([np.zeros((1, len(decisions)), dtype=np.uint8), decisions.sample(rng, 16)])
+    starts = np.concatenate([decisions.smallest(), decisions.sample(rng, 16)])
     descended = descend(decisions, rng, np.asfortranarray(starts), bound.measure, -np.inf)
     return float(bound.measure(descended).min())
 
 
 def infeasible(decisions: Decisions, rng: np.random.Generator, bounds: Sequence[Bound]) -> NasError:
     """The error for bounds that no architecture keeps: what is asked, and what the space has."""
-    sample = decisions.sample(rng, 2000)
+    sample = decisions.sample(rng, decisions.typical)
     told = []
     for bound in bounds:
         values = bound.measure(sample)

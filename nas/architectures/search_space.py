@@ -42,12 +42,12 @@ class SearchSpace:
     @cached_property
     def smallest(self) -> Architecture:
         """Every decision at its first option."""
-        return self.decode(np.zeros((1, len(self.decisions)), dtype=np.uint8))[0]
+        return self.decode(self.decisions.smallest())[0]
 
     @cached_property
     def largest(self) -> Architecture:
         """Every decision at its last option."""
-        return self.decode((self.decisions.cardinalities - 1).reshape(1, -1))[0]
+        return self.decode(self.decisions.largest())[0]
 
     def validate(self, given: Mapping[str, Any] | str) -> Architecture:
         """An architecture of this space from a mapping, an `Architecture`, or JSON text.

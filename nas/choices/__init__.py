@@ -19,12 +19,14 @@ from nas.choices.expression import (
     settled,
     where,
 )
+from nas.choices.tabulated import Tabulated, tabulated
 
 __all__ = [
     "Choice",
     "Codes",
     "Expression",
     "Option",
+    "Tabulated",
     "Value",
     "all_of",
     "any_of",
@@ -38,5 +40,6 @@ __all__ = [
     "minimum",
     "negation",
     "settled",
+    "tabulated",
     "where",
 ]

@@ -6,10 +6,10 @@ one entry per architecture. The same expression therefore sizes a single layer a
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -24,7 +24,7 @@ Codes: TypeAlias = Mapping[str, Any]
 
 ENUMERATION_LIMIT = 1_000_000
 
-SETTLING_LIMIT = 4_096
+SETTLING_LIMIT = 65_536
 """Values of more joint options than this are not examined for being constant."""
 
 
@@ -197,8 +197,15 @@ def assignments(choices: Iterable[Choice]) -> dict[str, np.ndarray]:
     if math.prod(sizes) > ENUMERATION_LIMIT:
         names = ", ".join(choice.name for choice in ordered)
         raise NasError(f"one value depends on {math.prod(sizes):.1e} joint assignments of {names}; too many to enumerate")
-    grid = np.array(list(itertools.product(*map(range, sizes))), dtype=np.int64).reshape(math.prod(sizes), len(ordered))
-    return {choice.name: grid[:, column] for column, choice in enumerate(ordered)}
+    return {choice.name: column for choice, column in zip(ordered, _grid(tuple(sizes)), strict=True)}
+
+
+@lru_cache(maxsize=64)
+def _grid(sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    columns = np.unravel_index(np.arange(math.prod(sizes)), sizes) if sizes else ()
+    for column in columns:
+        column.flags.writeable = False
+    return columns
 
 
 def bounds(value: Value) -> tuple[Any, Any]:
@@ -209,12 +216,20 @@ def bounds(value: Value) -> tuple[Any, Any]:
     return table.min().item(), table.max().item()
 
 
-def settled(value: Value) -> Value:
-    """The plain number, where a value is the same for all options of the choices it was made from."""
-    if not isinstance(value, Expression) or math.prod(len(c.options) for c in value.choices) > SETTLING_LIMIT:
+def settled(value: Value, where_true: Value = True) -> Value:
+    """The plain number, where a value is the same in all architectures in which a condition holds; else the value."""
+    if not isinstance(value, Expression):
         return value
-    least, most = bounds(value)
-    return least if least == most else value
+    choices = free_choices(value, where_true)
+    if math.prod(len(choice.options) for choice in choices) > SETTLING_LIMIT:
+        return value
+    codes = assignments(choices)
+    table = np.asarray(value.evaluate(codes))
+    if isinstance(where_true, Expression):
+        table = np.broadcast_to(table, len(next(iter(codes.values()))))[np.asarray(where_true.evaluate(codes), dtype=bool)]
+    if len(table) and (table == table[0]).all():
+        return table[0].item()  # type: ignore[no-any-return]
+    return value
 
 
 def make_divisible(value: Value, divisor: int = 8) -> Value:

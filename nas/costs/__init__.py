@@ -1,7 +1,7 @@
 """What a network costs: multiply-adds, parameters, activation memory and table latency, for integer rows of a space."""
 
 from nas.costs.breakdown import Layer, layers
-from nas.costs.compiled import CompiledCost, Term, compile_cost
+from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
 from nas.costs.latency import latency_terms, required_keys
 from nas.costs.memory import memory_terms
@@ -11,6 +11,7 @@ __all__ = [
     "CompiledCost",
     "LatencyTable",
     "Layer",
+    "RowCost",
     "Term",
     "compile_cost",
     "devices",

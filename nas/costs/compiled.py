@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,16 @@ class _Table:
     columns: tuple[int, ...]
     values: FloatArray
     """One axis a column."""
+
+
+class RowCost(Protocol):
+    """What a search needs of a cost."""
+
+    def __call__(self, rows: Rows) -> FloatArray:
+        """Integer rows (N, D) -> (N,)."""
+
+    def minimum(self) -> float:
+        """A figure that no architecture of the space is known to be below."""
 
 
 class CompiledCost:

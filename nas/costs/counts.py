@@ -10,7 +10,10 @@ from nas.choices import Value, evaluate, free_choices
 from nas.costs.compiled import Term
 from nas.elastic import Operator, Walk
 
-FREE = frozenset({"activation", "batch_norm", "concatenation", "elementwise", "fork", "layer_norm", "pool", "reshape"})
+FREE = frozenset(
+    {"activation", "batch_norm", "concatenation", "copy", "elementwise", "fork", "group_norm", "layer_norm", "pad", "pool"}
+    | {"reshape", "resize", "slice"}
+)
 """Kinds without multiply-adds by the field's convention: 300 M for MobileNetV2 counts convolutions and linears."""
 
 
@@ -28,7 +31,27 @@ def _linear(operator: Operator) -> Value:
     return macs
 
 
-MACS: dict[str, Callable[[Operator], Value]] = {"conv2d": _conv2d, "linear": _linear}
+def _matmul(operator: Operator) -> Value:
+    macs = operator.attributes["inner"]
+    for size in operator.output.shape:
+        macs = macs * size
+    return macs
+
+
+def _attention(operator: Operator) -> Value:
+    query, key, value = (tensor.shape for tensor in operator.inputs[:3])
+    macs = query[-2] * key[-2] * (key[-1] + value[-1])
+    for size in query[:-2]:
+        macs = macs * size
+    return macs
+
+
+MACS: dict[str, Callable[[Operator], Value]] = {
+    "attention": _attention,
+    "conv2d": _conv2d,
+    "linear": _linear,
+    "matmul": _matmul,
+}
 """Multiply-adds of one run of an operator, by kind; a kind that is neither here nor in `FREE` is an error."""
 
 

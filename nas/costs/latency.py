@@ -14,7 +14,7 @@ from nas.costs.compiled import Term
 from nas.costs.table import LatencyTable, operator_key
 from nas.elastic import Walk
 
-COSTLESS = frozenset({"fork", "reshape"})
+COSTLESS = frozenset({"fork", "reshape", "slice"})
 """Kinds that move no data at all."""
 
 
@@ -115,6 +115,12 @@ def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
                 milliseconds = np.nan
             values[number] = milliseconds
         terms.append(_lookup_term(place, values))
+    if missing:
+        listed = "; ".join(f"{key} (at {path or 'the top'})" for key, path in list(missing.items())[:3])
+        raise NasError(
+            f"table '{table.name}' lacks {len(missing)} operator{'s' * (len(missing) > 1)} that this space can need, the "
+            f"first: {listed}. Use a space or a device that fit together: 'nas devices {table.name}' says what it covers."
+        )
     for group in table.groups:
         counts = [seen.get(key, 0) for key in group.keys]
         if any(counts) and set(counts) != {1}:
@@ -125,12 +131,6 @@ def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
             )
         if any(counts):
             terms.append(_constant_term(group.ms))
-    if missing:
-        listed = "; ".join(f"{key} (at {path or 'the top'})" for key, path in list(missing.items())[:3])
-        raise NasError(
-            f"table '{table.name}' lacks {len(missing)} operator{'s' * (len(missing) > 1)} that this space can need, the "
-            f"first: {listed}. Use a space or a device that fit together: 'nas devices {table.name}' says what it covers."
-        )
     return terms
 
 

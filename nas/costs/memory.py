@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from nas.choices import Value, all_of, any_of, evaluate, free_choices, negation
+from nas.choices import Value, all_of, any_of, evaluate, free_choices, negation, settled
 from nas.costs.compiled import Term
 from nas.elastic import Operator, Walk
 from nas.elastic.symbolic import same
 
-IN_PLACE = frozenset({"activation", "batch_norm", "elementwise", "layer_norm"})
-ALIASES = frozenset({"fork", "reshape"})
+IN_PLACE = frozenset({"activation", "batch_norm", "elementwise", "group_norm", "layer_norm"})
+ALIASES = frozenset({"fork", "reshape", "slice"})
 """Kinds that run nothing: the output is the input under another name."""
 
 BYTES_PER_ELEMENT = 4
@@ -35,6 +35,11 @@ class _Life:
     guard: Value
     reads: list[tuple[int, Value]] = field(default_factory=list)
 
+    @property
+    def last(self) -> int:
+        """The step of the last read; reads are noted in order."""
+        return self.reads[-1][0] if self.reads else self.made
+
     def needed_after(self, step: int) -> Value:
         """In which architectures the tensor exists and something after the step reads it."""
         return all_of([self.guard, any_of(guard for reader, guard in self.reads if reader > step)])
@@ -47,11 +52,15 @@ Storages = dict[int, dict[int, Value]]
 def memory_terms(walk: Walk, bytes_per_element: int = BYTES_PER_ELEMENT) -> list[Term]:
     """Bytes held while each operator runs; the peak is their maximum (compile with reduction 'max')."""
     lives, storages = _lives(walk), _storages(walk)
-    return [
-        _held(operator, step, lives, storages, bytes_per_element)
-        for step, operator in enumerate(walk.operators)
-        if operator.kind not in ALIASES
-    ]
+    waiting: dict[int, _Life] = {}
+    terms = []
+    for step, operator in enumerate(walk.operators):
+        waiting |= {tensor.index: lives[tensor.index] for tensor in operator.inputs}
+        waiting = {index: life for index, life in waiting.items() if life.last > step}
+        if operator.kind not in ALIASES:
+            terms.append(_held(operator, step, waiting, lives, storages, bytes_per_element))
+        waiting[operator.output.index] = lives[operator.output.index]
+    return terms
 
 
 def _storages(walk: Walk) -> Storages:
@@ -60,7 +69,7 @@ def _storages(walk: Walk) -> Storages:
         for tensor in operator.inputs:
             storages.setdefault(tensor.index, {tensor.index: True})
         found: dict[int, Value] = {operator.output.index: True}
-        if operator.kind == "reshape":
+        if operator.kind in ("reshape", "slice"):
             found = storages[operator.inputs[0].index]
         elif operator.kind == "fork":
             condition = operator.attributes["condition"]
@@ -95,12 +104,26 @@ def _elements(shape: tuple[Value, ...]) -> Value:
     return total
 
 
-def _held(operator: Operator, step: int, lives: dict[int, _Life], storages: Storages, bytes_per_element: int) -> Term:
-    """What is held at one step: sizes with the conditions under which they count, where the operator is run."""
+def _held(
+    operator: Operator,
+    step: int,
+    waiting: dict[int, _Life],
+    lives: dict[int, _Life],
+    storages: Storages,
+    bytes_per_element: int,
+) -> Term:
+    """What is held at one step: sizes with the conditions under which they count, where the operator is run.
+
+    Args:
+        waiting: tensors made before, some of which a later operator reads.
+    """
     inputs = {tensor.index: True for tensor in operator.inputs}
-    later = {
-        index: needed for index, life in lives.items() if life.made < step and (needed := life.needed_after(step)) is not False
-    }
+    later = {}
+    for index, life in waiting.items():
+        # Most of what waits at a fork belongs to candidates that exclude this operator.
+        needed = settled(life.needed_after(step), operator.guard)
+        if needed is not False:
+            later[index] = needed
     held: list[tuple[Value, Value]] = []
     for names in _sharing({**later, **inputs}, storages):
         if len(names) == 1:

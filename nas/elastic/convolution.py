@@ -85,7 +85,6 @@ class ElasticConv2d(ElasticLayer):
 
     def _walk(self, x: SymbolicTensor) -> SymbolicTensor:
         in_channels, out_channels, kernel, groups = self.settings.values()
-        padding = self.dilation * (kernel - 1) // 2
         parameters = out_channels * (in_channels // groups) * kernel * kernel
         if self.bias is not None:
             parameters = parameters + out_channels
@@ -94,7 +93,7 @@ class ElasticConv2d(ElasticLayer):
             out_channels,
             (kernel, kernel),
             (self.stride, self.stride),
-            (padding, padding),
+            None,
             (self.dilation, self.dilation),
             groups,
             in_channels,

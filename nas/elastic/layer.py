@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nas.choices import Expression, Value
+from nas.elastic.symbolic import SymbolicTensor
 
 if TYPE_CHECKING:
     from nas.elastic.direct import DirectGradients
@@ -38,6 +39,13 @@ class Configurable(nn.Module):
     def activate(self, setting: Setting) -> None:
         """Put settings in force, one value for each name in `settings`."""
         self.setting = setting
+
+    def figures(self, x: Any) -> Setting:
+        """The settings as the present pass sees them: symbolic where `x` is a `SymbolicTensor`, else those in force.
+
+        With it one `forward` serves the walk, the supernet and extraction.
+        """
+        return tuple(self.settings.values()) if isinstance(x, SymbolicTensor) else self.chosen()
 
     def chosen(self) -> Setting:
         """The settings in force."""

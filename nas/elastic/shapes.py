@@ -1,29 +1,42 @@
-"""Shape rules of the torch functions that networks are written with."""
+"""Shape rules of convolutions, linear layers, norms, activations, element-wise functions and pools."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from nas.base.errors import NasError
-from nas.choices import Value, settled
-from nas.elastic.symbolic import Shape, SymbolicTensor, shape_rule
+from nas.choices import Value, ceil_div, minimum, settled
+from nas.elastic.symbolic import Recorder, Shape, SymbolicTensor, shape_rule
 
 
 def spatial(size: Value, kernel: Value, stride: int, padding: Value, dilation: int = 1) -> Value:
-    """The output side of a window that slides: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
-
-    A "same" padding cancels the kernel; the side then is a plain number, and nothing downstream depends on the kernel.
-    """
+    """The output side of a window that slides: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1."""
     return settled((size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1)
+
+
+def partly_filled(size: Value, kernel: Value, stride: int, padding: Value, dilation: int = 1) -> Value:
+    """The output side where a last window may stick out (`ceil_mode`), as long as it begins inside the padded map."""
+    windows = ceil_div(size + 2 * padding - dilation * (kernel - 1) - 1, stride) + 1
+    return settled(minimum(windows, ceil_div(size + padding, stride)))
+
+
+def strided(size: Value, stride: int) -> Value:
+    """The output side under "same" padding, which cancels the kernel: nothing downstream depends on it."""
+    return size if stride == 1 else settled((size - 1) // stride + 1)
 
 
 def pair(value: Any) -> tuple[Any, Any]:
     """An argument that torch takes as one number or as two."""
     return tuple(value) if isinstance(value, tuple | list) else (value, value)
+
+
+def owned(*operands: Any) -> int:
+    """How many numbers of the network's own parameters are read: of those among the operands, or behind views of them."""
+    sources = (operand._base if getattr(operand, "_base", None) is not None else operand for operand in operands)
+    return sum(source.numel() for source in sources if isinstance(source, torch.nn.Parameter))
 
 
 def _count(*tensors: Any) -> int:
@@ -67,13 +80,15 @@ def conv2d(
     in_channels: Value,
     parameters: Value,
 ) -> SymbolicTensor:
-    """Record a convolution, elastic or plain; a padding of None keeps the map's size."""
+    """Record a convolution, elastic or plain; a padding of None is the one that keeps the map's size at stride 1."""
     recorder = x.recorder
     if len(x.shape) != 4:
         raise NasError(f"{recorder.path}: a convolution takes (N, C, H, W), not {len(x.shape)} dimensions")
     batch, channels, height, width = x.shape
     recorder.require_same((channels,), (in_channels,), "the channels that arrive and those that the convolution expects")
-    if padding is not None:
+    if padding is None:
+        height, width = strided(height, stride[0]), strided(width, stride[1])
+    else:
         height = spatial(height, kernel[0], stride[0], padding[0], dilation[0])
         width = spatial(width, kernel[1], stride[1], padding[1], dilation[1])
     shape = (batch, out_channels, height, width)
@@ -110,6 +125,11 @@ def _layer_norm(x: SymbolicTensor, shape: Any, weight: Any = None, bias: Any = N
     return x.recorder.record("layer_norm", (x,), x.shape, {}, _count(weight, bias))
 
 
+@shape_rule(F.group_norm)
+def _group_norm(x: SymbolicTensor, groups: int, weight: Any = None, bias: Any = None, *_: Any, **__: Any) -> SymbolicTensor:
+    return x.recorder.record("group_norm", (x,), x.shape, {}, _count(weight, bias))
+
+
 @shape_rule(
     F.relu,
     F.relu6,
@@ -120,6 +140,10 @@ def _layer_norm(x: SymbolicTensor, shape: Any, weight: Any = None, bias: Any = N
     F.gelu,
     F.leaky_relu,
     F.elu,
+    F.selu,
+    F.celu,
+    F.mish,
+    F.softplus,
     F.softmax,
     F.sigmoid,
     F.tanh,
@@ -136,7 +160,12 @@ def _activation(x: SymbolicTensor, *_: Any, **__: Any) -> SymbolicTensor:
     return x.recorder.record("activation", (x,), x.shape)
 
 
-@shape_rule(F.dropout, torch.Tensor.contiguous, torch.Tensor.clone)
+@shape_rule(F.prelu)
+def _prelu(x: SymbolicTensor, weight: torch.Tensor) -> SymbolicTensor:
+    return x.recorder.record("activation", (x,), x.shape, {}, _count(weight))
+
+
+@shape_rule(F.dropout, F.dropout2d, torch.Tensor.contiguous, torch.Tensor.clone)
 def _unchanged(x: SymbolicTensor, *_: Any, **__: Any) -> SymbolicTensor:
     return x
 
@@ -159,45 +188,28 @@ def _unchanged(x: SymbolicTensor, *_: Any, **__: Any) -> SymbolicTensor:
 )
 def _elementwise(first: Any, second: Any, **_: Any) -> SymbolicTensor:
     tensors = tuple(operand for operand in (first, second) if isinstance(operand, SymbolicTensor))
-    recorder = tensors[0].recorder
-    parameters = sum(operand.numel() for operand in (first, second) if isinstance(operand, torch.nn.Parameter))
+    parameters = owned(first, second)
     shape = tensors[0].shape
-    if len(tensors) == 2:
-        shape = _broadcast(tensors[0], tensors[1])
-    return recorder.record("elementwise", tensors, shape, {}, parameters)
-
-
-def _broadcast(first: SymbolicTensor, second: SymbolicTensor) -> Shape:
-    if len(first.shape) != len(second.shape):
-        raise NasError(
-            f"{first.recorder.path}: two tensors of {len(first.shape)} and {len(second.shape)} dimensions are joined"
+    if all(isinstance(operand, SymbolicTensor | torch.Tensor) for operand in (first, second)):
+        shape = broadcast(
+            tensors[0].recorder, tuple(first.shape), tuple(second.shape), "two tensors that are joined element by element"
         )
-    wide, narrow = [], []
-    for left, right in zip(first.shape, second.shape, strict=True):
+    return tensors[0].recorder.record("elementwise", tensors, shape, {}, parameters)
+
+
+def broadcast(recorder: Recorder, first: Shape, second: Shape, what: str) -> Shape:
+    """The shape of two tensors that torch stretches to one another. Raises NasError, naming the module, where it cannot."""
+    length = max(len(first), len(second))
+    result, narrow = [], []
+    for left, right in zip(*((1,) * (length - len(shape)) + shape for shape in (first, second)), strict=True):
         if isinstance(left, int) and left == 1:
-            wide.append(right)
-        else:
-            wide.append(left)
-            if not (isinstance(right, int) and right == 1):
-                narrow.append((left, right))
-    first.recorder.require_same(
-        tuple(a for a, _ in narrow), tuple(b for _, b in narrow), "two tensors that are joined element by element"
-    )
-    return tuple(wide)
-
-
-@shape_rule(torch.cat, torch.concat)
-def _cat(tensors: Any, dim: int = 0) -> SymbolicTensor:
-    first = tensors[0]
-    axis = dim % len(first.shape)
-    total: Value = 0
-    for tensor in tensors:
-        rest = tuple(size for index, size in enumerate(tensor.shape) if index != axis)
-        expected = tuple(size for index, size in enumerate(first.shape) if index != axis)
-        first.recorder.require_same(expected, rest, "concatenated tensors")
-        total = total + tensor.shape[axis]
-    shape = (*first.shape[:axis], total, *first.shape[axis + 1 :])
-    return first.recorder.record("concatenation", tuple(tensors), shape)  # type: ignore[no-any-return]
+            result.append(right)
+            continue
+        result.append(left)
+        if not (isinstance(right, int) and right == 1):
+            narrow.append((left, right))
+    recorder.require_same(tuple(left for left, _ in narrow), tuple(right for _, right in narrow), what)
+    return tuple(result)
 
 
 @shape_rule(F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
@@ -231,48 +243,19 @@ def _max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> SymbolicTensor:
-    if ceil_mode or return_indices:
-        raise NasError(
-            f"{x.recorder.path}: pooling with ceil_mode or returned indices is not covered by the cost rules; pad instead"
-        )
+    if return_indices:
+        raise NasError(f"{x.recorder.path}: pooling that returns indices is not covered by the cost rules")
     kernels, strides = pair(kernel_size), pair(stride or kernel_size)
     paddings, dilations = pair(padding), pair(dilation)
-    height = spatial(x.shape[2], kernels[0], strides[0], paddings[0], dilations[0])
-    width = spatial(x.shape[3], kernels[1], strides[1], paddings[1], dilations[1])
+    side = partly_filled if ceil_mode else spatial
+    height = side(x.shape[2], kernels[0], strides[0], paddings[0], dilations[0])
+    width = side(x.shape[3], kernels[1], strides[1], paddings[1], dilations[1])
     return x.recorder.record("pool", (x,), (*x.shape[:2], height, width), {"kernel": kernels[0], "stride": strides[0]})
 
 
-@shape_rule(torch.mean, torch.Tensor.mean)
-def _mean(x: SymbolicTensor, dim: Any = None, keepdim: bool = False, **_: Any) -> SymbolicTensor:
+@shape_rule(torch.mean, torch.Tensor.mean, torch.sum, torch.Tensor.sum)
+def _reduction(x: SymbolicTensor, dim: Any = None, keepdim: bool = False, **_: Any) -> SymbolicTensor:
     axes = range(len(x.shape)) if dim is None else [dim] if isinstance(dim, int) else dim
     reduced = {axis % len(x.shape) for axis in axes}
     shape = [1 if i in reduced else size for i, size in enumerate(x.shape) if keepdim or i not in reduced]
     return x.recorder.record("pool", (x,), tuple(shape))
-
-
-@shape_rule(torch.flatten, torch.Tensor.flatten)
-def _flatten(x: SymbolicTensor, start_dim: int = 0, end_dim: int = -1) -> SymbolicTensor:
-    start, end = start_dim % len(x.shape), end_dim % len(x.shape)
-    joined: Value = math.prod((), start=1)
-    for size in x.shape[start : end + 1]:
-        joined = joined * size
-    return x.recorder.record("reshape", (x,), (*x.shape[:start], joined, *x.shape[end + 1 :]))
-
-
-@shape_rule(torch.unsqueeze, torch.Tensor.unsqueeze)
-def _unsqueeze(x: SymbolicTensor, dim: int) -> SymbolicTensor:
-    axis = dim % (len(x.shape) + 1)
-    return x.recorder.record("reshape", (x,), (*x.shape[:axis], 1, *x.shape[axis:]))
-
-
-@shape_rule(torch.transpose, torch.Tensor.transpose)
-def _transpose(x: SymbolicTensor, dim0: int, dim1: int) -> SymbolicTensor:
-    shape = list(x.shape)
-    shape[dim0], shape[dim1] = shape[dim1], shape[dim0]
-    return x.recorder.record("reshape", (x,), tuple(shape))
-
-
-@shape_rule(torch.permute, torch.Tensor.permute)
-def _permute(x: SymbolicTensor, *dims: Any) -> SymbolicTensor:
-    order = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
-    return x.recorder.record("reshape", (x,), tuple(x.shape[axis] for axis in order))

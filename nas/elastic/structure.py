@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from nas.base.errors import NasError
-from nas.choices import Choice, Option, Value, bounds, where
+from nas.choices import Choice, Value, bounds, settled, tabulated, where
+from nas.choices.expression import combine
 from nas.elastic.layer import Configurable
 from nas.elastic.symbolic import SymbolicTensor, same
 
@@ -56,22 +58,21 @@ class Depth(Configurable):
         return x
 
 
-class OperatorChoice(Configurable):
-    """One of several modules, picked by a choice.
+class Switch(Configurable):
+    """One of several modules, picked by a symbolic index.
 
     Args:
-        choice: its options name the candidates.
-        candidates: option -> module; every option needs one, and all return the same shape unless widths are symbolic.
+        index: whole numbers from 0, one for each candidate.
+        candidates: each takes and returns one tensor; what they return may differ in shape.
     """
 
-    def __init__(self, choice: Choice, candidates: Mapping[Option, nn.Module]) -> None:
+    def __init__(self, index: Value, candidates: Sequence[nn.Module]) -> None:
         super().__init__()
-        missing = [option for option in choice.options if option not in candidates]
-        if missing or len(candidates) != len(choice.options):
-            raise NasError(f"choice '{choice.name}' needs one candidate for each of {choice.options}; given {list(candidates)}")
-        self.choice = choice
-        self.candidates = nn.ModuleList([candidates[option] for option in choice.options])
-        self.declare(index=choice.map({option: code for code, option in enumerate(choice.options)}))
+        least, most = bounds(index)
+        if not 0 <= least <= most < len(candidates):
+            raise NasError(f"an index from {least} to {most} does not fit {len(candidates)} candidates")
+        self.candidates = nn.ModuleList(candidates)
+        self.declare(index=index)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The chosen candidate's result."""
@@ -79,29 +80,54 @@ class OperatorChoice(Configurable):
             return self._walk(x)
         return self.candidates[self.chosen()[0]](x)  # type: ignore[no-any-return]
 
+    def _picked(self, code: int) -> Value:
+        return combine("==", self.settings["index"], code)
+
     def _walk(self, x: SymbolicTensor) -> SymbolicTensor:
         result: SymbolicTensor | None = None
-        for option, candidate in zip(self.choice.options, self.candidates, strict=True):
-            picked = self.choice.equals(option)
+        for code, candidate in enumerate(self.candidates):
+            picked = settled(self._picked(code))
+            if picked is False:
+                continue
             with x.recorder.only_where(picked):
-                output = candidate(x)
-            result = output if result is None else _either(picked, output, result)
+                output = candidate(x.refined())
+            result = output if result is None else either(picked, output, result)
         assert result is not None
         return result
+
+
+class OperatorChoice(Switch):
+    """One of several modules, picked by a choice.
+
+    Args:
+        choice: its options name the candidates.
+        candidates: option -> module; every option needs one.
+    """
+
+    def __init__(self, choice: Choice, candidates: Mapping[Any, nn.Module]) -> None:
+        missing = [option for option in choice.options if option not in candidates]
+        if missing or len(candidates) != len(choice.options):
+            raise NasError(f"choice '{choice.name}' needs one candidate for each of {choice.options}; given {list(candidates)}")
+        index = choice.map({option: code for code, option in enumerate(choice.options)})
+        super().__init__(index, [candidates[option] for option in choice.options])
+        self.choice = choice
+
+    def _picked(self, code: int) -> Value:
+        return self.choice.equals(self.choice.options[code])
 
 
 def _guarded(module: nn.Module, x: SymbolicTensor, condition: Value) -> SymbolicTensor:
     recorder = x.recorder
     with recorder.only_where(condition):
-        output = module(x)
+        output = module(x.refined())
         recorder.require_same(x.shape, output.shape, "what enters and what leaves a module that may be left out")
-    return _either(condition, output, x)
+    return either(condition, output, x)
 
 
-def _either(condition: Value, yes: SymbolicTensor, no: SymbolicTensor) -> SymbolicTensor:
+def either(condition: Value, yes: SymbolicTensor, no: SymbolicTensor) -> SymbolicTensor:
     """The tensor that follows a fork: one storage or the other, recorded so that memory is followed through it."""
     recorder = yes.recorder
     if len(yes.shape) != len(no.shape):
         raise NasError(f"{recorder.path}: candidates return {len(yes.shape)} and {len(no.shape)} dimensions")
-    shape = tuple(a if same(a, b) else where(condition, a, b) for a, b in zip(yes.shape, no.shape, strict=True))
+    shape = tuple(b if same(a, b) else tabulated(where(condition, a, b)) for a, b in zip(yes.shape, no.shape, strict=True))
     return recorder.record("fork", (yes, no), shape, {"condition": condition})

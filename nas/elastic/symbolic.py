@@ -11,11 +11,13 @@ import numpy as np
 import torch
 
 from nas.base.errors import NasError
-from nas.choices import Choice, Expression, Value, all_of, assignments, evaluate, free_choices
+from nas.choices import Choice, Expression, Tabulated, Value, all_of, assignments, evaluate, free_choices, settled
 from nas.choices.expression import ENUMERATION_LIMIT, Operation, negation
 from nas.elastic.unit import Unit
 
 Shape = tuple[Value, ...]
+Conjunction = dict[int, Value]
+"""Conditions that hold together, by identity, so that one conjunction is seen to contain another without evaluating them."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,12 @@ class Recorder:
     operators: list[Operator] = field(default_factory=list)
     units: list[UnitUse] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    conditions: list[Value] = field(default_factory=list)
     guards: list[Value] = field(default_factory=list)
     open_units: list[int] = field(default_factory=list)
-    uses: dict[str, tuple[Choice, list[Value]]] = field(default_factory=dict)
+    uses: dict[str, tuple[Choice, list[Conjunction]]] = field(default_factory=dict)
     tensors: int = 0
+    _negations: dict[int, tuple[Value, Value]] = field(default_factory=dict)
 
     @property
     def guard(self) -> Value:
@@ -87,37 +91,49 @@ class Recorder:
         """What is recorded inside happens only in the architectures where the condition holds."""
         self.use(condition)
         self.guards.append(all_of([self.guard, condition]))
+        self.conditions.append(condition)
         try:
             yield
         finally:
             self.guards.pop()
+            self.conditions.pop()
 
     def use(self, *values: Value) -> None:
         """Note that the choices behind these values matter here."""
+        here: Conjunction = {id(condition): condition for condition in self.conditions if isinstance(condition, Expression)}
         for value in values:
-            self._use(value, self.guard)
+            self._use(value, here)
 
-    def _use(self, value: Value, guard: Value) -> None:
+    def _use(self, value: Value, conditions: Conjunction) -> None:
+        if isinstance(value, Tabulated):
+            value = value.source
         if not isinstance(value, Expression):
             return
         if isinstance(value, Operation) and value.symbol == "where":
             condition, yes, no = value.operands
-            self._use(condition, guard)
-            self._use(yes, all_of([guard, condition]))
-            self._use(no, all_of([guard, negation(condition)]))
+            self._use(condition, conditions)
+            self._use(yes, {**conditions, id(condition): condition})
+            if isinstance(no, Expression):
+                otherwise = self._negations.setdefault(id(condition), (condition, negation(condition)))[1]
+                self._use(no, {**conditions, id(otherwise): otherwise})
         elif isinstance(value, Operation):
             for operand in value.operands:
-                self._use(operand, guard)
+                self._use(operand, conditions)
         else:
             for choice in value.choices:
-                known, guards = self.uses.setdefault(choice.name, (choice, []))
-                if known != choice:
-                    raise NasError(
-                        f"two different choices are both named '{choice.name}': {known.options} and {choice.options}; "
-                        "give each choice a name of its own"
-                    )
-                if not any(guard is other for other in guards):
-                    guards.append(guard)
+                self._note(choice, conditions)
+
+    def _note(self, choice: Choice, conditions: Conjunction) -> None:
+        """Add a conjunction under which a choice matters, unless a weaker one is known already."""
+        known, conjunctions = self.uses.setdefault(choice.name, (choice, []))
+        if known != choice:
+            raise NasError(
+                f"two different choices are both named '{choice.name}': {known.options} and {choice.options}; "
+                "give each choice a name of its own"
+            )
+        if not any(weaker.keys() <= conditions.keys() for weaker in conjunctions):
+            conjunctions[:] = [other for other in conjunctions if not conditions.keys() <= other.keys()]
+            conjunctions.append(conditions)
 
     def record(
         self,
@@ -194,6 +210,11 @@ class SymbolicTensor:
         if name.startswith("_") or not callable(method):
             raise AttributeError(name)
         return lambda *args, **kwargs: apply(method, (self, *args), kwargs)
+
+    def refined(self) -> SymbolicTensor:
+        """The same tensor, its sizes plain numbers where the conditions of the present place leave but one."""
+        guard = self.recorder.guard
+        return SymbolicTensor(self.recorder, tuple(settled(size, guard) for size in self.shape), self.index)
 
     def dim(self) -> int:
         """How many dimensions the tensor has."""

@@ -8,9 +8,11 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-import nas.elastic.shapes  # noqa: F401  registers the shape rules
+import nas.elastic.shapes
+import nas.elastic.shapes_layout
+import nas.elastic.shapes_products  # noqa: F401  registers the shape rules
 from nas.base.errors import NasError
-from nas.choices import Choice, Value, any_of, free_choices
+from nas.choices import Choice, Value, all_of, any_of, free_choices
 from nas.elastic.symbolic import Operator, Recorder, SymbolicTensor, UnitUse
 from nas.elastic.unit import Unit
 
@@ -82,8 +84,8 @@ def walk(network: nn.Module, input_shape: tuple[Value, ...]) -> Walk:
     if not isinstance(output, SymbolicTensor):
         raise NasError(f"the network returns {type(output).__name__} instead of one tensor")
     conditions = {}
-    for name, (_, guards) in recorder.uses.items():
-        condition = any_of(guards)
+    for name, (_, conjunctions) in recorder.uses.items():
+        condition = any_of(all_of(conjunction.values()) for conjunction in conjunctions)
         if condition is not True:
             conditions[name] = condition
     choices = _ordered([choice for choice, _ in recorder.uses.values()], conditions)
