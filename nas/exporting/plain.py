@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 from torch import fx, nn
@@ -62,10 +63,20 @@ def plain_source(network: fx.GraphModule, title: str, weights: str) -> str:
         owner, _, last = name.rpartition(".")
         target = f'self.get_submodule("{owner}")' if owner else "self"
         lines.append(f'        {target}.add_module("{last}", {constructed})\n')
-    for name, parameter in network.named_parameters(recurse=False):
-        lines.append(f'        self.register_parameter("{name}", nn.Parameter(torch.empty({tuple(parameter.shape)})))\n')
+    for owner, module in network.named_modules():
+        if not owner or type(module) is nn.Module:
+            target = f'self.get_submodule("{owner}")' if owner else "self"
+            lines += [f"        {target}.{line}\n" for line in _own_tensors(module)]
     body = "\n".join("    " + line if line else "" for line in network.code.strip().split("\n"))
     return "".join(lines) + "\n" + body + "\n"
+
+
+def _own_tensors(module: nn.Module) -> Iterator[str]:
+    """Statements that register the tensors of a module that has no constructor of its own."""
+    for name, parameter in module.named_parameters(recurse=False):
+        yield f'register_parameter("{name}", nn.Parameter(torch.empty({tuple(parameter.shape)})))'
+    for name, buffer in module.named_buffers(recurse=False):
+        yield f'register_buffer("{name}", torch.empty({tuple(buffer.shape)}, dtype={buffer.dtype}))'
 
 
 def load_plain(source: Path, weights: Path) -> nn.Module:

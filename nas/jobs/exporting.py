@@ -7,14 +7,14 @@ from typing import Any
 
 from nas.base.errors import NasError
 from nas.data import fixed_batches, load_data
-from nas.exporting import export_onnx, write_plain
+from nas.exporting import write_plain
+from nas.jobs.onnx_file import write_onnx
 from nas.jobs.run import Run
-from nas.jobs.running import onnx_metadata
-from nas.supernet import Task
+from nas.supernet import Space, Task
 from nas.supernet.weights import load_tensors
 
 
-def export(path: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+def export(path: str | Path, out: str | Path | None = None, space: Space | None = None) -> dict[str, Any]:
     """Write the winner of a run as ONNX (dynamic batch) and as plain PyTorch, and compare the two.
 
     Real images are compared too where the run's data can still be read.
@@ -22,6 +22,7 @@ def export(path: str | Path, out: str | Path | None = None) -> dict[str, Any]:
     Args:
         path: a finished search.
         out: a folder for the files; the run's own by default.
+        space: for a run of a space that only exists as an object: the same again.
 
     Returns:
         {"onnx", "source", "weights": paths, "comparison": figures, "real_input": bool, "next": [...]}.
@@ -29,11 +30,10 @@ def export(path: str | Path, out: str | Path | None = None) -> dict[str, Any]:
     Raises:
         NasError: the run is not finished or has no weights, or the ONNX file disagrees with PyTorch.
     """
-    run = Run(path)
+    run = Run(path, space)
     folder = run.folder
     task = Task(**run.manifest.plan["trained_at"])
-    supernet = run.space.supernet(task.channels, task.resolution, task.classes)
-    network = supernet.extract(run.winner).eval()
+    network = run.space.network(run.winner, task).eval()
     weights, _ = load_tensors(folder.weights, "the winner's weights")
     try:
         network.load_state_dict(weights)
@@ -41,9 +41,7 @@ def export(path: str | Path, out: str | Path | None = None) -> dict[str, Any]:
         raise NasError(f"{folder.weights} does not belong to the winner in {folder.winner}") from error
     target = Path(out) if out is not None else folder.path
     real = _real_images(run)
-    comparison = export_onnx(
-        network, target / folder.onnx.name, task.input_shape, onnx_metadata(run.winner.to_json(), run.manifest), real
-    )
+    comparison = write_onnx(network, target / folder.onnx.name, run.space, run.winner, task, run.manifest, real)
     write_plain(
         network, target / folder.model.name, target / folder.weights.name, f"The winner of a search of {run.space.name}"
     )

@@ -11,6 +11,7 @@ import numpy as np
 from nas.base.seeds import generator
 from nas.exporting import Comparison
 from nas.runs import Manifest, RunFolder, SearchOutcome, Setting, Trained
+from nas.runs.searched import is_given
 from nas.searching import Trial
 
 RUNNERS_UP = 4
@@ -25,8 +26,8 @@ def training_figures(folder: RunFolder, manifest: Manifest, setting: Setting, tr
         "space": setting.space.name,
         "data": _data(manifest),
         "trained_at": str(setting.trained_at),
-        "training": _training(trained),
-        "next": [f"nas search --supernet {path} --space {setting.space.name} --target macs={_typical_macs(setting)}"],
+        "training": supernet_training(trained),
+        "next": _after_training(path, setting),
     }
 
 
@@ -34,7 +35,7 @@ def search_figures(
     folder: RunFolder,
     manifest: Manifest,
     setting: Setting,
-    trained: Trained,
+    training: Mapping[str, Any],
     outcome: SearchOutcome,
     test: Mapping[str, float],
     comparison: Comparison,
@@ -59,13 +60,13 @@ def search_figures(
             for target in setting.targets
             if setting.space.device_of(target.metric) is not None
         },
-        "training": _training(trained),
+        "training": dict(training),
         "search": {
             "strategy": setting.config.strategy,
             "evaluations": len(outcome.ranked) + outcome.failures,
             "failures": outcome.failures,
-            "validation_images": sum(len(batch.targets) for batch in outcome.evaluator.validation),
-            "calibration_images": sum(map(len, outcome.evaluator.calibration)),
+            "validation_images": sum(len(batch.targets) for batch in outcome.scorer.validation),
+            "calibration_images": sum(map(len, outcome.scorer.calibration)),
         },
         "winner": winner,
         "runners_up": [_network(setting, trial) for trial in outcome.ranked[1 : 1 + RUNNERS_UP]],
@@ -121,17 +122,33 @@ def _data(manifest: Manifest) -> dict[str, Any]:
     return {**{name: manifest.data[name] for name in kept}, "classes": len(manifest.data["classes"])}
 
 
-def _training(trained: Trained) -> dict[str, Any]:
-    return {"trainer": trained.facts.trainer, "recipe": trained.facts.recipe, **trained.facts.metrics}
+def supernet_training(trained: Trained) -> dict[str, Any]:
+    """How the supernet was trained."""
+    return {"separate": False, "trainer": trained.facts.trainer, "recipe": trained.facts.recipe, **trained.facts.metrics}
+
+
+def candidate_training(setting: Setting, steps: int) -> dict[str, Any]:
+    """How every candidate was trained, by itself."""
+    return {"separate": True, "trainer": None, "recipe": setting.recipe.model_dump(), "steps": steps}
+
+
+def _after_training(path: str, setting: Setting) -> list[str]:
+    name, bound = setting.config.space, f"macs={_typical_macs(setting)}"
+    if is_given(name):
+        return [f"nas.search(space=SPACE, supernet={path!r}, targets=[{bound!r}])  # in Python, with the same object"]
+    named = name if ".py" in name else setting.space.name
+    return [f"nas search --supernet {path} --space {shlex.quote(named)} --target {bound}"]
 
 
 def _next_commands(path: str, setting: Setting) -> list[str]:
+    if is_given(setting.config.space):
+        return [f"nas.{verb}({path!r}, space=SPACE)  # in Python, with the same object" for verb in ("show", "export")]
     targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
-    supernet = setting.config.supernet or path
+    supernet = "" if setting.space.separate else f" --supernet {setting.config.supernet or path}"
     return [
         f"nas show {path}",
         f"nas export {path}",
-        f"nas search --supernet {supernet} --space {setting.config.space}{targets} --evaluations 1000",
+        f"nas search{supernet} --space {shlex.quote(setting.config.space)}{targets} --evaluations 1000",
     ]
 
 

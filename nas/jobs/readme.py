@@ -54,10 +54,16 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
         f"Multiply-adds, parameters and memory are those of the deployed network ({figures['deployed_at']}). Accuracies "
         f"and the exported files are at the training resolution ({figures['trained_at']})."
     )
+    if figures["training"]["separate"]:
+        weights = f"Every network was trained from scratch for {figures['training']['steps']} steps"
+    else:
+        weights = (
+            "Accuracies use the supernet's weights, with batch norm re-estimated for each network on "
+            f"{search['calibration_images']} training images"
+        )
     lines.append(
-        "Accuracies use the supernet's weights, with batch norm re-estimated for each network on "
-        f"{search['calibration_images']} training images: {search['validation_images']} validation images chose the winner, "
-        f"{data['images']['test']} test images were scored once, by the winner."
+        f"{weights}: {search['validation_images']} validation images chose the winner, {data['images']['test']} test images "
+        "were scored once, by the winner."
     )
     if data["note"]:
         lines.append(f"Data: {data['note']}.")
@@ -97,7 +103,7 @@ def search_readme(figures: Mapping[str, Any]) -> str:
         "| `model.py`, `weights.safetensors` | the winner in plain PyTorch |",
         "| `model.onnx` | the winner for any ONNX runtime |",
         "| `study.journal` | every evaluation, as Optuna studies |",
-        "| `supernet/` | the trained supernet, unless another one was used |",
+        *(["| `supernet/` | the trained supernet, unless another one was used |"] * (not figures["training"]["separate"])),
         "",
         "Next:",
         "",

@@ -13,7 +13,8 @@ from nas.base.errors import NasError
 from nas.base.files import read_json
 from nas.exporting import load_plain
 from nas.runs import Manifest, RunFolder, read_manifest
-from nas.supernet import Space, open_space
+from nas.runs.searched import space_of
+from nas.supernet import Space, Task
 
 
 class Run:
@@ -21,12 +22,14 @@ class Run:
 
     Args:
         path: the folder.
+        space: for a run of a space that only exists as an object: the same again.
 
     Raises:
         NasError: it is no run, or not a finished one.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, space: Space | None = None) -> None:
+        self._given = space
         self.folder = RunFolder(Path(path))
         self.manifest: Manifest = read_manifest(self.folder.path)
         if not self.folder.results.exists():
@@ -46,7 +49,8 @@ class Run:
     @cached_property
     def space(self) -> Space:
         """The space that was searched."""
-        return open_space(self.manifest.config.space)
+        plan = self.manifest.plan
+        return space_of(self.manifest, self._given).at(Task(**plan["trained_at"]), Task(**plan["deployed_at"]))
 
     @cached_property
     def winner(self) -> Architecture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,23 +11,38 @@ from nas.base.errors import NasError
 from nas.base.files import write_json, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
-from nas.exporting import export_onnx, write_plain
-from nas.jobs.figures import search_figures, training_figures
+from nas.exporting import write_plain
+from nas.jobs.figures import candidate_training, search_figures, supernet_training, training_figures
+from nas.jobs.onnx_file import write_onnx
 from nas.jobs.readme import search_readme, training_readme
 from nas.jobs.run import Run
-from nas.runs import Manifest, RunConfig, RunFolder, Setting, prepare, read_manifest, search_stage, train_stage
+from nas.runs import (
+    Manifest,
+    RunConfig,
+    RunFolder,
+    Setting,
+    candidate_scorer,
+    prepare,
+    read_manifest,
+    search_stage,
+    supernet_scorer,
+    train_stage,
+)
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
+from nas.runs.searched import fingerprint, reference, space_of
 from nas.runs.setting import describe_data, planned_steps
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import read_facts
-from nas.searching.evaluate import score
+from nas.searching.evaluate import Scorer, score
+from nas.supernet import Space, open_space
+from nas.supernet.separate import no_supernet
 
 Started = Callable[[Path], None]
 
 
 def search(
-    space: str = "mbconv",
+    space: str | Space = "mbconv",
     targets: Sequence[str] = (),
     data: str | Path | None = None,
     out: str | Path | None = None,
@@ -37,7 +53,7 @@ def search(
     """Train a supernet, search it under the targets, and write the winner as PyTorch and ONNX.
 
     Args:
-        space: name of an installed space.
+        space: name of an installed space, 'path/to/file.py:NAME', or a `nas.Space`.
         targets: upper bounds such as 'pixel-latency=80ms' or 'macs<=300M'.
         data: 'digits' or a folder of images; by default what `supernet` was trained on, else the digits.
         out: the run's folder, new or empty; a numbered one under `runs/` by default.
@@ -57,7 +73,7 @@ def search(
 
 
 def train(
-    space: str = "mbconv",
+    space: str | Space = "mbconv",
     data: str | Path | None = None,
     out: str | Path | None = None,
     reporter: Reporter | None = None,
@@ -68,28 +84,31 @@ def train(
     return _begin("train", space, (), data, out, reporter, started, options)
 
 
-def resume(path: str | Path, reporter: Reporter | None = None) -> Run:
+def resume(path: str | Path, reporter: Reporter | None = None, space: Space | None = None) -> Run:
     """Go on with a run after any interruption; a finished run is returned as it is.
 
+    Args:
+        space: for a run that was begun with a space that only exists as an object: the same again.
+
     Raises:
-        NasError: no run, half-written, of another version, in use, or its data has changed.
+        NasError: no run, half-written, of another version, in use, or its data or its space has changed.
     """
     folder = RunFolder(Path(path))
     manifest = read_manifest(folder.path)
     if folder.results.exists():
-        return Run(path)
+        return Run(path, space)
     with folder.locked():
-        setting = prepare(manifest.config)
+        setting = prepare(manifest.config, space_of(manifest, space))
         if setting.data.fingerprint != manifest.data["fingerprint"]:
             raise NasError(
                 f"the data at {manifest.data['source']} has changed since run {path} began; restore it, or begin a new run"
             )
-        return _finish(folder, manifest, setting, reporter or Silent())
+        return _finish(folder, manifest, setting, reporter or Silent(), space)
 
 
 def _begin(
     kind: Literal["search", "train"],
-    space: str,
+    space: str | Space,
     targets: Sequence[str],
     data: str | Path | None,
     out: str | Path | None,
@@ -97,64 +116,61 @@ def _begin(
     started: Started | None,
     options: dict[str, Any],
 ) -> Run:
+    opened = space if isinstance(space, Space) else open_space(space)
+    if (kind == "train" or options.get("supernet") is not None) and opened.separate:
+        raise no_supernet(opened)
     if options.get("supernet") is not None:
         options["supernet"] = str(Path(options["supernet"]).resolve())
         data = data or read_facts(Path(options["supernet"])).data["source"]
     source = str(data or "digits")
     if source != "digits" and Path(source).exists():
         source = str(Path(source).resolve())
-    config = RunConfig.checked(space=space, targets=tuple(targets), data=source, **options)
-    setting = prepare(config)
+    config = RunConfig.checked(space=reference(space), targets=tuple(targets), data=source, **options)
+    setting = prepare(config, opened)
     plan = {
+        "decisions": fingerprint(opened),
         "steps": planned_steps(setting),
         "recipe": setting.recipe.model_dump(),
         "trained_at": vars(setting.trained_at),
         "deployed_at": vars(setting.deployed_at),
     }
-    folder = create_folder(Path(out) if out is not None else None, f"{space}-{setting.data.name}")
+    label = opened.name if isinstance(space, Space) or ".py" in space else space
+    folder = create_folder(Path(out) if out is not None else None, f"{label}-{setting.data.name}")
     with folder.locked():
         manifest = new_manifest(kind, config, plan, describe_data(setting.data))
         write_manifest(folder.path, manifest)
         if started is not None:
             started(folder.path)
-        return _finish(folder, manifest, setting, reporter or Silent())
+        return _finish(folder, manifest, setting, reporter or Silent(), opened)
 
 
-def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: Reporter) -> Run:
-    trained = train_stage(folder, setting, manifest.plan["steps"], reporter)
-    if manifest.kind == "train":
-        figures = training_figures(folder, manifest, setting, trained)
-        write_text(folder.readme, training_readme(figures))
-        write_json(folder.results, figures)
-        return Run(folder.path)
-    outcome = search_stage(folder, setting, trained, reporter)
+def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: Reporter, space: Space | None = None) -> Run:
+    steps = manifest.plan["steps"]
+    if setting.space.separate:
+        scorer: Scorer = candidate_scorer(folder, setting, steps)
+        training = candidate_training(setting, steps)
+        outcome = search_stage(folder, setting, scorer, reporter, candidate_scorer(folder, setting, steps, keep=False))
+    else:
+        trained = train_stage(folder, setting, steps, reporter)
+        if manifest.kind == "train":
+            figures = training_figures(folder, manifest, setting, trained)
+            write_text(folder.readme, training_readme(figures))
+            write_json(folder.results, figures)
+            return Run(folder.path, space)
+        scorer, training = supernet_scorer(setting, trained), supernet_training(trained)
+        outcome = search_stage(folder, setting, scorer, reporter)
     reporter.say("scoring the winner on the test images, and writing PyTorch and ONNX")
     best = outcome.ranked[0]
-    statistics = outcome.evaluator.statistics(best.row)
-    network = trained.supernet.extract(best.row, statistics).eval().cpu()
+    network = scorer.network(best.row)
     test = score(network, fixed_batches(setting.data, "test", EVALUATION_BATCH))
     title = f"The winner of a search of {setting.space.name}"
     write_plain(network, folder.model, folder.weights, title)
     real = next(fixed_batches(setting.data, "validation", 7, 7)).images
-    metadata = onnx_metadata(setting.space.decode(best.row[None])[0].to_json(), manifest)
-    comparison = export_onnx(network, folder.onnx, setting.trained_at.input_shape, metadata, real)
-    figures = search_figures(folder, manifest, setting, trained, outcome, test, comparison)
+    architecture = setting.space.decode(best.row[None])[0]
+    comparison = write_onnx(network, folder.onnx, setting.space, architecture, setting.trained_at, manifest, real)
+    figures = search_figures(folder, manifest, setting, training, outcome, test, comparison)
     write_json(folder.winner, figures["winner"])
     write_text(folder.readme, search_readme(figures))
     write_json(folder.results, figures)
-    return Run(folder.path)
-
-
-def onnx_metadata(architecture: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
-    """What an exported file says of itself."""
-    data = manifest.data
-    return {
-        "architecture": architecture,
-        "classes": data["classes"],
-        "mean": data["mean"],
-        "std": data["std"],
-        "input_shape": ["batch", data["channels"], data["resolution"], data["resolution"]],
-        "input": "pixels scaled to [0, 1], minus mean, divided by std, per channel",
-        "data": data["name"],
-        "nas-toolkit": manifest.versions["nas-toolkit"],
-    }
+    shutil.rmtree(folder.candidates, ignore_errors=True)
+    return Run(folder.path, space)

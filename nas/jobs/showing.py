@@ -8,11 +8,14 @@ from typing import Any
 
 from nas.costs import layers
 from nas.jobs.run import Run
-from nas.supernet import Task
+from nas.supernet import Space, Task
 
 
-def show(path: str | Path) -> dict[str, Any]:
+def show(path: str | Path, space: Space | None = None) -> dict[str, Any]:
     """The winner's layers at the deployment task, with the first latency target's milliseconds, and the front.
+
+    Args:
+        space: for a run of a space that only exists as an object: the same again.
 
     Returns:
         {"run", "architecture", "at", "device", "layers": [...], "grouped_ms", "front": [...], "results": {...}}.
@@ -20,7 +23,7 @@ def show(path: str | Path) -> dict[str, Any]:
     Raises:
         NasError: the run is not finished, or only trained.
     """
-    run = Run(path)
+    run = Run(path, space)
     architecture = run.winner
     figures = run.results
     deployed = Task(**run.manifest.plan["deployed_at"])
@@ -28,7 +31,7 @@ def show(path: str | Path) -> dict[str, Any]:
     task = deployed if table is None else Task(table.channels, table.resolution, table.classes)
     row = run.space.encode([architecture])[0]
     codes = {name: int(code) for name, code in zip(run.space.decisions.names, row, strict=True)}
-    found = layers(run.space.walk(task), codes, table)
+    found = layers(run.space.walk_of(row, task), codes, table)
     grouped = None
     if table is not None:
         listed = sum(layer.milliseconds or 0.0 for layer in found)

@@ -4,7 +4,7 @@ from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.manifest import Manifest, read_manifest
 from nas.runs.setting import Setting, prepare
-from nas.runs.stages import SearchOutcome, Trained, search_stage, train_stage
+from nas.runs.stages import SearchOutcome, Trained, candidate_scorer, search_stage, supernet_scorer, train_stage
 
 __all__ = [
     "Manifest",
@@ -13,8 +13,10 @@ __all__ = [
     "SearchOutcome",
     "Setting",
     "Trained",
+    "candidate_scorer",
     "prepare",
     "read_manifest",
     "search_stage",
+    "supernet_scorer",
     "train_stage",
 ]

@@ -35,6 +35,11 @@ class RunFolder:
         return self.path / "supernet"
 
     @property
+    def candidates(self) -> Path:
+        """Where candidates are trained one by one: the one in training, and the best so far."""
+        return self.path / "candidates"
+
+    @property
     def study(self) -> Path:
         """Every evaluation, as Optuna studies in one journal."""
         return self.path / "study.journal"

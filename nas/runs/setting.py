@@ -17,6 +17,7 @@ from nas.runs.config import RunConfig
 from nas.runs.trained import SupernetFacts, read_facts
 from nas.searching import Problem, Target, open_strategy, parse_target
 from nas.supernet import Space, Supernet, Task, open_space
+from nas.supernet.separate import no_supernet
 from nas.training import Recipe, Stepper, Trainer, open_trainer, steps_for_minutes
 
 EMBEDDED_EPOCHS = 30.0
@@ -64,18 +65,23 @@ class Setting:
         return Stepper(self.supernet(), self.trainer, batches, self.recipe, steps, self.config.seed, self.config.precision)
 
 
-def prepare(config: RunConfig) -> Setting:
+def prepare(config: RunConfig, space: Space | None = None) -> Setting:
     """Resolve names, read the data, and make sure that the targets can be met.
+
+    Args:
+        space: the object that the configuration names; opened by the name where it is not given.
 
     Names, targets and their feasibility come first, so that a mistake is told before data is read.
 
     Raises:
         NasError: whatever is wrong with what was asked.
     """
-    space = open_space(config.space)
+    space = space or open_space(config.space)
     trainer = open_trainer(config.trainer)
     open_strategy(config.strategy)
-    recipe = trainer.defaults.changed(config.settings)
+    if space.separate:
+        _require_separate(space, config)
+    recipe = trainer.defaults.changed(space.recipe).changed(config.settings)
     targets = tuple(parse_target(text, space) for text in config.targets)
     repeated = [target.metric for target in targets if sum(t.metric == target.metric for t in targets) > 1]
     if repeated:
@@ -93,6 +99,7 @@ def prepare(config: RunConfig) -> Setting:
         raise NasError(f"the targets' tables were measured at different resolutions: {sorted(set(tables))} px")
     deployed = config.deploy_resolution or next(iter(tables), space.task.resolution)
     deployed_at = replace(trained_at, resolution=deployed)
+    space = space.at(trained_at, deployed_at)
     for target in targets:
         if target not in tabled:
             _require(space, target, deployed_at, config)
@@ -108,7 +115,8 @@ def prepare(config: RunConfig) -> Setting:
 
 
 def planned_steps(setting: Setting) -> int:
-    """How many training steps the budget comes to; 0 where a trained supernet is used."""
+    """How many training steps the budget comes to, for each candidate where they are trained one by one; 0 where a trained
+    supernet is used."""
     config = setting.config
     if config.supernet is not None:
         return 0
@@ -116,7 +124,8 @@ def planned_steps(setting: Setting) -> int:
         return config.steps
     if config.minutes is not None:
         return steps_for_minutes(config.minutes, setting.stepper(steps=1_000_000))
-    epochs = config.epochs or (EMBEDDED_EPOCHS if config.data == "digits" else setting.recipe.epochs)
+    embedded = config.data == "digits" and not setting.space.separate
+    epochs = config.epochs or (EMBEDDED_EPOCHS if embedded else setting.recipe.epochs)
     batches = TrainingBatches(setting.data, setting.recipe.batch_size, config.seed, setting.augmentation)
     return max(1, round(epochs * batches.steps_per_epoch))
 
@@ -137,16 +146,32 @@ def describe_data(data: ImageData) -> dict[str, Any]:
     }
 
 
+def _require_separate(space: Space, config: RunConfig) -> None:
+    """Refuse what only makes sense for a supernet."""
+    if config.supernet is not None:
+        raise no_supernet(space)
+    if config.trainer != RunConfig.model_fields["trainer"].default:
+        raise NasError(
+            f"space '{space.name}' trains its networks one by one, and trainer '{config.trainer}' is for supernets; leave out "
+            "--trainer, and change figures of the training with --set"
+        )
+    if config.minutes is not None:
+        raise NasError(
+            f"space '{space.name}' trains its networks one by one, each for the same number of steps; give --steps or --epochs "
+            "(for each candidate) instead of --minutes"
+        )
+
+
 def _require(space: Space, target: Target, task: Task | None, config: RunConfig) -> None:
     """Refuse a target below the space's minimum, with the figures that a user needs to choose another."""
     cost = space.compiled(target.metric, task)
     least = cost.minimum()
     if least > target.limit:
-        values = cost(space.decisions.sample(generator(config.seed, "feasibility"), 2000))
+        values = cost(space.decisions.sample(generator(config.seed, "feasibility"), space.decisions.typical))
         low, middle, high = (target.quantity.format(float(v)) for v in (least, _median(values), values.max()))
         raise NasError(
             f"no network of space '{space.name}' keeps {target}: its minimum is {low} (median of random networks "
-            f"{middle}, maximum of 2000 {high}); ask for at least {low}"
+            f"{middle}, maximum of {len(values)} {high}); ask for at least {low}"
         )
 
 

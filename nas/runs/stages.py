@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.progress import Reporter
-from nas.data import fixed_batches
+from nas.data import Batch, TrainingBatches, fixed_batches
 from nas.runs.folder import RunFolder
 from nas.runs.setting import Setting, describe_data
 from nas.runs.trained import FORMAT, SupernetFacts, load_trained, locate, read_facts, write_trained
-from nas.searching import Evaluator, StudyHistory, Trial, open_strategy, search
+from nas.searching import CandidateEvaluator, CandidateTraining, Evaluator, Scorer, StudyHistory, Trial, open_strategy, search
 from nas.searching.problem import keys
-from nas.supernet import Supernet
+from nas.supernet import SeparateSpace, Supernet
 from nas.training import train
 
 EVALUATION_BATCH = 128
@@ -37,13 +37,13 @@ class SearchOutcome:
     Attributes:
         ranked: distinct successful trials, the best first.
         baseline: the same for random search with as many evaluations; None where the strategy is random search.
-        evaluator: scores further architectures the same way.
+        scorer: scores further architectures the same way, and gives their networks.
     """
 
     ranked: list[Trial]
     baseline: list[Trial] | None
     failures: int
-    evaluator: Evaluator
+    scorer: Scorer
 
 
 def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Reporter) -> Trained:
@@ -72,14 +72,47 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
     return Trained(stepper.supernet, facts)
 
 
-def search_stage(folder: RunFolder, setting: Setting, trained: Trained, reporter: Reporter) -> SearchOutcome:
-    """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped."""
-    config = setting.config
-    evaluator = Evaluator(
+def supernet_scorer(setting: Setting, trained: Trained) -> Evaluator:
+    """Scores sub-networks with the trained supernet's weights."""
+    return Evaluator(
         trained.supernet,
-        fixed_batches(setting.data, "train", EVALUATION_BATCH, config.calibration_images),
-        fixed_batches(setting.data, "validation", EVALUATION_BATCH, config.validation_images),
+        fixed_batches(setting.data, "train", EVALUATION_BATCH, setting.config.calibration_images),
+        _validation(setting),
     )
+
+
+def candidate_scorer(folder: RunFolder, setting: Setting, steps: int, keep: bool = True) -> CandidateEvaluator:
+    """Trains each candidate from scratch; `keep` keeps the best one's weights."""
+    config = setting.config
+    assert isinstance(setting.space, SeparateSpace)
+    training = CandidateTraining(
+        setting.space,
+        setting.trained_at,
+        TrainingBatches(setting.data, setting.recipe.batch_size, config.seed, setting.augmentation),
+        setting.recipe,
+        steps,
+        config.seed,
+        config.precision,
+        setting.compute,
+    )
+    return CandidateEvaluator(training, _validation(setting), folder.candidates, keep)
+
+
+def _validation(setting: Setting) -> Iterator[Batch]:
+    return fixed_batches(setting.data, "validation", EVALUATION_BATCH, setting.config.validation_images)
+
+
+def search_stage(
+    folder: RunFolder, setting: Setting, scorer: Scorer, reporter: Reporter, baseline: Scorer | None = None
+) -> SearchOutcome:
+    """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped.
+
+    Args:
+        scorer: evaluates what the strategy proposes.
+        baseline: evaluates what random search proposes; the same by default.
+    """
+    config = setting.config
+    scorers = (scorer, baseline or scorer)
     known: dict[bytes, Mapping[str, float]] = {}
     histories = []
     strategies = [config.strategy] + ["random"] * (config.strategy != "random")
@@ -89,15 +122,16 @@ def search_stage(folder: RunFolder, setting: Setting, trained: Trained, reporter
         if done:
             known.update(zip(keys(np.stack([t.row for t in done])), (t.metrics for t in done), strict=True))
         histories.append(history)
-    for name, history, title in zip(strategies, histories, (f"search: {config.strategy}", "random search"), strict=False):
+    titles = (f"search: {config.strategy}", "random search")
+    for name, history, title, evaluate in zip(strategies, histories, titles, scorers, strict=False):
         strategy = open_strategy(name)(setting.problem, config.seed)
-        search(strategy, history, evaluator, config.evaluations, reporter, title, known)
+        search(strategy, history, evaluate, config.evaluations, reporter, title, known)
     main, *rest = histories
     ranked = rank(main.trials)
     if not ranked:
         raise NasError("the search evaluated nothing successfully; the study in the run's folder holds the reasons")
     failures = sum(trial.failure is not None for trial in main.trials)
-    return SearchOutcome(ranked, rank(rest[0].trials) if rest else None, failures, evaluator)
+    return SearchOutcome(ranked, rank(rest[0].trials) if rest else None, failures, scorer)
 
 
 def rank(trials: list[Trial]) -> list[Trial]:

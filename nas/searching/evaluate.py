@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import fx
 
 from nas.data import Batch
 from nas.supernet import Statistics, Supernet
+
+
+class Scorer(Protocol):
+    """What a search evaluates architectures with.
+
+    Attributes:
+        calibration: batches of training images that batch norm is re-estimated on.
+        validation: batches of validation images.
+    """
+
+    calibration: list[torch.Tensor]
+    validation: list[Batch]
+
+    def __call__(self, row: np.ndarray) -> dict[str, float]:
+        """'top1' in percent and 'loss' of the architecture of a row."""
+
+    def network(self, row: np.ndarray) -> fx.GraphModule:
+        """The network that was scored, in plain torch, in evaluation mode on the processor."""
 
 
 class Evaluator:
@@ -33,6 +53,10 @@ class Evaluator:
         """Batch-norm statistics of the sub-network of a row."""
         self.supernet.activate(row)
         return self.supernet.calibrate(self.calibration)
+
+    def network(self, row: np.ndarray) -> fx.GraphModule:
+        """The sub-network of a row in plain torch, with its statistics."""
+        return self.supernet.extract(row, self.statistics(row)).eval().cpu()
 
     def __call__(self, row: np.ndarray) -> dict[str, float]:
         """'top1' in percent and mean cross-entropy 'loss' on the validation images."""

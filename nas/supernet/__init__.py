@@ -1,10 +1,22 @@
 """Spaces with their networks: the supernet, its sub-networks as plain torch, and batch-norm statistics."""
 
-from nas.supernet.extract import extract
+from nas.supernet.extract import extract, without_resize
 from nas.supernet.family import Family, open_space, space_names
+from nas.supernet.separate import SeparateSpace
 from nas.supernet.space import Space
 from nas.supernet.statistics import Statistics
 from nas.supernet.supernet import Supernet
 from nas.supernet.task import Task
 
-__all__ = ["Family", "Space", "Statistics", "Supernet", "Task", "extract", "open_space", "space_names"]
+__all__ = [
+    "Family",
+    "SeparateSpace",
+    "Space",
+    "Statistics",
+    "Supernet",
+    "Task",
+    "extract",
+    "open_space",
+    "space_names",
+    "without_resize",
+]

@@ -43,6 +43,30 @@ def extract(network: nn.Module) -> fx.GraphModule:
     return extracted
 
 
+def without_resize(network: fx.GraphModule) -> fx.GraphModule:
+    """An extracted network that takes images of the resolution it works on: the resize before its first layer is left out.
+
+    Networks without one are returned as they are.
+    """
+    resizes = [
+        node
+        for node in network.graph.nodes
+        if node.op == "call_module"
+        and isinstance(network.get_submodule(str(node.target)), nn.Upsample)
+        and node.args[0].op == "placeholder"
+    ]
+    if not resizes:
+        return network
+    result = copy.deepcopy(network)
+    for node in result.graph.nodes:
+        if any(node.name == resize.name for resize in resizes):
+            node.replace_all_uses_with(node.args[0])
+            result.graph.erase_node(node)
+    result.recompile()
+    result.delete_all_unused_submodules()
+    return result
+
+
 def _twin(module: nn.Module) -> nn.Module:
     """The plain torch module that stands in for a leaf, with copies of its weights."""
     if isinstance(module, ElasticLayer):

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from nas.architectures import Architecture, Decisions, SearchSpace
+from nas.architectures.decisions import Rows
 from nas.base.errors import NasError, unknown
 from nas.base.seeds import integer_seed
 from nas.base.units import COUNT, LATENCY, MEMORY, Quantity
-from nas.choices import Option
-from nas.costs import CompiledCost, LatencyTable, devices, latency_terms, macs_terms, memory_terms, parameter_terms
+from nas.choices import Option, evaluate
+from nas.costs import (
+    CompiledCost,
+    LatencyTable,
+    RowCost,
+    devices,
+    latency_terms,
+    macs_terms,
+    memory_terms,
+    parameter_terms,
+)
 from nas.elastic import Walk, walk
 from nas.supernet.supernet import Supernet
 from nas.supernet.task import Task
+
+if TYPE_CHECKING:
+    import networkx
 
 COUNTED = {"macs": COUNT, "params": COUNT, "memory": MEMORY}
 """The costs that every space has, with the units in which they are written."""
@@ -37,7 +51,16 @@ class Space(SearchSpace):
         task: what the space's paper builds it for; the default for costs.
         summary: one line for `nas spaces`.
         source: the paper.
+        isomorphism, size: see `nas.architectures.Decisions`.
+        graphs: what `nas draw` shows of an architecture instead of its chain of blocks: graphs by title, such as the two
+            cells; see `nas.drawing.states` for the attributes that are read.
     """
+
+    separate = False
+    """Whether every network is built and trained by itself, as in a `SeparateSpace`: there is no supernet then."""
+
+    recipe: Mapping[str, Any] = MappingProxyType({})
+    """Figures of the training of one network, where networks are trained by themselves."""
 
     def __init__(
         self,
@@ -47,15 +70,23 @@ class Space(SearchSpace):
         task: Task | None = None,
         summary: str = "",
         source: str = "",
+        isomorphism: Callable[[Rows], Rows] | None = None,
+        graphs: Callable[[Architecture], Mapping[str, networkx.DiGraph]] | None = None,
+        size: int | None = None,
     ) -> None:
         self.build = build
+        self.graphs = graphs
         self.task = task or Task()
         self.summary = summary
         self.source = source
         self._walks: dict[Task, Walk] = {}
         self._costs: dict[tuple[str, Task], CompiledCost] = {}
         found = self.walk(self.task)
-        super().__init__(name, Decisions(found.choices, found.conditions), known)
+        super().__init__(name, Decisions(found.choices, found.conditions, isomorphism, size), known)
+
+    def at(self, *tasks: Task) -> Space:
+        """The space for the tasks of a run; only a space whose legal architectures depend on the task returns another."""
+        return self
 
     def walk(self, task: Task | None = None) -> Walk:
         """The operators, units and choices of every architecture for a task; built without memory, once for each task."""
@@ -68,6 +99,21 @@ class Space(SearchSpace):
                 raise NasError(f"the network must return (N, {task.classes}) scores; it returns {found.output}")
             self._walks[task] = found
         return self._walks[task]
+
+    def walk_of(self, row: np.ndarray, task: Task | None = None) -> Walk:
+        """The operators among which those of one architecture, (D,) option indices, are found."""
+        return self.walk(task)
+
+    def input_shape(self, architecture: Architecture, task: Task | None = None) -> tuple[int, int, int]:
+        """(C, H, W) of the images that an architecture works on: smaller than the task's where its resolution is searched."""
+        task = task or self.task
+        row = self.encode([architecture])[0]
+        codes = dict(zip(self.decisions.names, row.tolist(), strict=True))
+        for operator in self.walk_of(row, task).operators:
+            if operator.kind == "resize" and operator.inputs[0].index == 0:
+                channels, height, width = (int(evaluate(size, codes)) for size in operator.output.shape[1:])
+                return channels, height, width
+        return task.input_shape
 
     def metrics(self) -> dict[str, Quantity]:
         """Every cost this space can be asked for by name, with its unit."""
@@ -101,7 +147,7 @@ class Space(SearchSpace):
             )
         return Task(table.channels, table.resolution, table.classes)
 
-    def compiled(self, metric: str, task: Task | None = None) -> CompiledCost:
+    def compiled(self, metric: str, task: Task | None = None) -> RowCost:
         """A cost as a function of integer rows (N, D) -> (N,).
 
         Args:
@@ -132,6 +178,10 @@ class Space(SearchSpace):
         if isinstance(architectures, np.ndarray):
             return compiled(self.decisions.check(architectures))
         return compiled(self.encode(architectures))
+
+    def network(self, architecture: Architecture, task: Task, seed: int = 0) -> fx.GraphModule:
+        """One architecture as a plain torch module with fresh weights."""
+        return self.supernet(task.channels, task.resolution, task.classes, seed).extract(architecture)
 
     def supernet(self, channels: int = 3, resolution: int | None = None, classes: int = 1000, seed: int = 0) -> Supernet:
         """A supernet with fresh weights drawn from the seed; resolution is the one it will be trained at."""

@@ -16,6 +16,10 @@ from nas.training.recipe import Recipe
 from nas.training.trainer import StepContext, Trainer
 
 
+class Diverged(NasError):
+    """A loss that is no finite number."""
+
+
 class Stepper:
     """A supernet being trained by a rule; use as a context, which attaches the direct gradients.
 
@@ -54,7 +58,7 @@ class Stepper:
         self._dropout.__exit__(None, None, None)
 
     def run(self, step: int) -> float:
-        """Do one step; returns the weighted sum of the losses. Raises NasError when that is no finite number."""
+        """Do one step; returns the weighted sum of the losses. Raises Diverged when that is no finite number."""
         batch = self.batches.batch(step)
         images = batch.images.to(self.device, non_blocking=True)
         targets = batch.targets.to(self.device, non_blocking=True)
@@ -65,7 +69,7 @@ class Stepper:
         total = self._passes(step, images, targets)
         self._gradients.end()
         if not math.isfinite(total):
-            raise NasError(
+            raise Diverged(
                 f"the loss is {total} at step {step + 1}: training diverged; lower the rate, for example with "
                 f"--set learning_rate={self.recipe.learning_rate / 4:g}, or clip gradients with --set clip_norm=1"
             )

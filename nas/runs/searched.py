@@ -1,0 +1,68 @@
+"""The space of a run: how a manifest names it, and how it is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+
+from nas.base.errors import NasError
+from nas.runs.manifest import Manifest
+from nas.supernet import Space, open_space
+from nas.supernet.family import full_name, origin_of
+
+GIVEN = "given in Python: "
+"""Before the name of a space that was passed as an object and cannot be opened by name."""
+
+
+PROBES = 256
+"""Random architectures by whose canonical form a space is recognised."""
+
+
+def reference(space: str | Space) -> str:
+    """What a manifest says of a space: a name from which it is found again in any folder, where there is one."""
+    if isinstance(space, str):
+        return full_name(space)
+    return origin_of(space) or f"{GIVEN}{space.name}"
+
+
+def is_given(name: str) -> bool:
+    """Whether a manifest's name is that of an object which only its maker can give again."""
+    return name.startswith(GIVEN)
+
+
+def fingerprint(space: Space) -> str:
+    """Changes with any decision or option of a space, and with the conditions under which they matter."""
+    decisions = space.decisions
+    digest = hashlib.sha256(json.dumps([[choice.name, list(choice.options)] for choice in decisions.choices]).encode())
+    if not space.separate:
+        # Conditions are told by what they do: written out, those of a large graph are longer than memory.
+        drawn = np.random.default_rng(0).random((PROBES, len(decisions))) * decisions.cardinalities
+        digest.update(decisions.canonical(np.asfortranarray(drawn.astype(np.uint8))).tobytes())
+    return digest.hexdigest()
+
+
+def space_of(manifest: Manifest, given: Space | None = None) -> Space:
+    """The space that a run searches.
+
+    Args:
+        given: the object itself, for a run that was begun with one.
+
+    Raises:
+        NasError: it cannot be found again, or its decisions have changed since the run began.
+    """
+    name = manifest.config.space
+    if given is None and is_given(name):
+        raise NasError(
+            f"this run searches space '{name.removeprefix(GIVEN)}', which was given as an object in Python and cannot be found "
+            "by a name: call the same function in Python with space=THE_SPACE. A run of 'path/to/file.py:NAME' needs no such help"
+        )
+    space = given or open_space(name)
+    expected = manifest.plan.get("decisions")
+    if expected is not None and fingerprint(space) != expected:
+        raise NasError(
+            f"the decisions of space '{space.name}' are not those with which this run began; give the space as it was, or begin "
+            "a new run"
+        )
+    return space
