@@ -1,10 +1,30 @@
 """Mobile inverted bottlenecks in a chain: one path, searched layer by layer."""
 
 from nas.supernet import Family
+from search_spaces.mbconv.attentive import attentive
+from search_spaces.mbconv.bignas import bignas
+from search_spaces.mbconv.fbnet import fbnet
+from search_spaces.mbconv.mnasnet import mnasnet
+from search_spaces.mbconv.ofa import ofa
+from search_spaces.mbconv.ofa_proxyless import ofa_proxyless
+from search_spaces.mbconv.ofa_resnet50 import ofa_resnet50
+from search_spaces.mbconv.proxyless import proxyless
 from search_spaces.mbconv.single_path import single_path
+from search_spaces.mbconv.spos import spos
 
 FAMILY = Family(
-    presets={"single-path": single_path},
+    presets={
+        "single-path": single_path,
+        "proxyless": proxyless,
+        "fbnet": fbnet,
+        "mnasnet": mnasnet,
+        "spos": spos,
+        "ofa": ofa,
+        "ofa-proxyless": ofa_proxyless,
+        "ofa-resnet50": ofa_resnet50,
+        "attentive": attentive,
+        "bignas": bignas,
+    },
     default="single-path",
     summary="chains of mobile inverted bottlenecks (MBConv)",
 )

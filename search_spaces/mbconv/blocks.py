@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from nas.choices import Value
-from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticSqueezeExcite, Unit
+from nas.choices import Value, negation, settled
+from nas.choices.expression import combine
+from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear, ElasticSqueezeExcite, Switch, Unit
+from nas.elastic.symbolic import same
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ PLAIN_NORM = NormFigures()
 
 
 class ConvNormAct(nn.Module):
-    """Convolution, batch norm and activation."""
+    """Convolution, of whichever elastic class, batch norm and activation."""
 
     def __init__(
         self,
@@ -34,9 +36,10 @@ class ConvNormAct(nn.Module):
         activation: type[nn.Module] | None = nn.ReLU,
         norm: NormFigures = PLAIN_NORM,
         groups: Value = 1,
+        convolution: type[ElasticConv2d] = ElasticConv2d,
     ) -> None:
         super().__init__()
-        self.conv = ElasticConv2d(in_channels, out_channels, kernel_size, stride, groups)
+        self.conv = convolution(in_channels, out_channels, kernel_size, stride, groups)
         self.norm = ElasticBatchNorm2d(out_channels, norm.eps, norm.momentum)
         self.activation = activation() if activation else nn.Identity()
 
@@ -52,13 +55,34 @@ class Convolution(ConvNormAct):
         self,
         in_channels: Value,
         out_channels: Value,
-        kernel_size: int,
+        kernel_size: Value,
         stride: int,
         activation: type[nn.Module],
         norm: NormFigures = PLAIN_NORM,
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, activation, norm)
         self.unit = Unit("conv", {"kernel": kernel_size, "stride": stride, "act": activation.__name__.lower()})
+
+
+class Shortcut(nn.Module):
+    """The way around a block, whatever its stride and widths.
+
+    2 x 2 average pooling where the stride is 2, of which the last window is partly filled where the side is odd; then a
+    1 x 1 convolution in the architectures whose widths differ.
+    """
+
+    def __init__(self, in_channels: Value, out_channels: Value, stride: int) -> None:
+        super().__init__()
+        self.pool = nn.Identity() if stride == 1 else nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
+        differ = settled(negation(combine("==", in_channels, out_channels)))
+        self.match: nn.Module = nn.Identity()
+        if differ is not False:
+            match = ElasticConv2d(in_channels, out_channels)
+            self.match = match if differ is True else Switch(differ, [nn.Identity(), match])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C', H', W')."""
+        return self.match(self.pool(x))  # type: ignore[no-any-return]
 
 
 class MBConv(nn.Module):
@@ -69,14 +93,17 @@ class MBConv(nn.Module):
     Args:
         expand: ratio of the middle width to the input's; the first convolution is left out where it is 1.
         squeeze: hidden width of the squeeze-and-excitation; None for none.
-        residual: None for a shortcut exactly where stride is 1 and widths agree.
+        residual: None for a shortcut exactly where stride is 1 and widths agree; True for one in every case, see `Shortcut`.
         position: see `nas.elastic.Unit`.
+        gate: the last function of the squeeze-and-excitation.
+        convolution: the class of the depthwise convolution.
+        zero_init: the last batch norm begins with weights of zero, so that a block with a shortcut begins as that alone.
     """
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Value,
+        out_channels: Value,
         kernel_size: Value,
         expand: Value,
         stride: int = 1,
@@ -85,16 +112,22 @@ class MBConv(nn.Module):
         residual: bool | None = None,
         norm: NormFigures = PLAIN_NORM,
         position: str = "",
+        gate: type[nn.Module] = nn.Sigmoid,
+        convolution: type[ElasticConv2d] = ElasticConv2d,
+        zero_init: bool = False,
     ) -> None:
         super().__init__()
-        fits = stride == 1 and in_channels == out_channels
+        fits = stride == 1 and same(in_channels, out_channels)
         self.residual = fits if residual is None else residual
+        self.shortcut = Shortcut(in_channels, out_channels, stride) if self.residual and not fits else nn.Identity()
         middle = in_channels * expand
         plain = isinstance(expand, int) and expand == 1
         self.expand = nn.Identity() if plain else ConvNormAct(in_channels, middle, 1, 1, activation, norm)
-        self.depthwise = ConvNormAct(middle, middle, kernel_size, stride, activation, norm, groups=middle)
-        self.squeeze = nn.Identity() if squeeze is None else ElasticSqueezeExcite(middle, squeeze)
+        self.depthwise = ConvNormAct(middle, middle, kernel_size, stride, activation, norm, middle, convolution)
+        self.squeeze = nn.Identity() if squeeze is None else ElasticSqueezeExcite(middle, squeeze, gate=gate)
         self.project = ConvNormAct(middle, out_channels, 1, 1, None, norm)
+        if zero_init:
+            nn.init.zeros_(self.project.norm.get_parameter("weight"))
         self.unit = Unit(
             "mbconv",
             {
@@ -111,7 +144,7 @@ class MBConv(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
         y = self.project(self.squeeze(self.depthwise(self.expand(x))))
-        return x + y if self.residual else y  # type: ignore[no-any-return]
+        return y + self.shortcut(x) if self.residual else y  # type: ignore[no-any-return]
 
 
 class Classifier(nn.Module):
@@ -128,3 +161,27 @@ class Classifier(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, classes)."""
         return self.linear(self.dropout(self.flatten(self.pool(x))))  # type: ignore[no-any-return]
+
+
+class ElasticClassifier(nn.Module):
+    """Mean over the map, a linear layer without bias and an activation where there is a hidden width, dropout, linear."""
+
+    def __init__(
+        self,
+        in_features: Value,
+        classes: int,
+        dropout: float,
+        hidden: Value | None = None,
+        activation: type[nn.Module] = nn.Hardswish,
+    ) -> None:
+        super().__init__()
+        self.mix = nn.Identity() if hidden is None else ElasticLinear(in_features, hidden, bias=False)
+        self.activation = nn.Identity() if hidden is None else activation()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = ElasticLinear(in_features if hidden is None else hidden, classes)
+        mixed: dict[str, Value | str] = {} if hidden is None else {"hidden": hidden, "act": activation.__name__.lower()}
+        self.unit = Unit("classifier", mixed)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, classes)."""
+        return self.linear(self.dropout(self.activation(self.mix(x.mean((2, 3))))))  # type: ignore[no-any-return]

@@ -1,0 +1,63 @@
+"""A chain of stages in which every layer is searched by itself: what ProxylessNAS and FBNet have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nas.base.errors import NasError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Layers of one width; the first of them has the stride."""
+
+    width: int
+    layers: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one searched layer sits: its number from 1, its widths and its stride."""
+
+    index: int
+    in_channels: int
+    out_channels: int
+    stride: int
+
+    @property
+    def name(self) -> str:
+        """The name of the layer's decision."""
+        return f"layer{self.index}"
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether what leaves the layer has the shape of what enters it."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
+
+def places(stages: Sequence[Stage], in_channels: int) -> Iterator[Place]:
+    """The searched layers in order.
+
+    Args:
+        in_channels: the width that arrives at the first of them.
+    """
+    index = 0
+    for stage in stages:
+        for layer in range(stage.layers):
+            index += 1
+            yield Place(index, in_channels, stage.width, stage.stride if layer == 0 else 1)
+            in_channels = stage.width
+
+
+def rewidened(stages: Sequence[Stage], widths: Sequence[int]) -> tuple[Stage, ...]:
+    """The same stages with other widths. Raises NasError where there is not one width for each stage."""
+    if len(widths) != len(stages):
+        raise NasError(f"{len(stages)} stages need {len(stages)} widths; given {tuple(widths)}")
+    return tuple(Stage(width, stage.layers, stage.stride) for stage, width in zip(stages, widths, strict=True))
+
+
+def named(operators: str) -> dict[str, str]:
+    """Decisions from the operators of layer 1, 2, ..., written one after the other."""
+    return {f"layer{index}": operator for index, operator in enumerate(operators.split(), 1)}

@@ -1,0 +1,67 @@
+"""The MobileNetV3 space of Once-for-All (Cai et al., Once-for-All: Train One Network and Specialize it, 2020).
+
+Five stages of two to four blocks; every block has a kernel and an expansion of its own, and a smaller kernel is a learned
+function of the larger one.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import nn
+
+from nas.elastic import ElasticTransformedConv2d
+from nas.supernet import Space, Task
+from search_spaces.mbconv.stages import Macro, Stage, StagedNetwork, scaled
+
+RESOLUTIONS = tuple(range(128, 225, 4))
+"""Sides of the images, 25 of them."""
+
+DEPTHS = (2, 3, 4)
+KERNELS = (3, 5, 7)
+EXPANSIONS = (3, 4, 6)
+
+STAGES: tuple[tuple[int, int, type[nn.Module], bool], ...] = (
+    (24, 2, nn.ReLU, False),
+    (40, 2, nn.ReLU, True),
+    (80, 2, nn.Hardswish, False),
+    (112, 1, nn.Hardswish, True),
+    (160, 2, nn.Hardswish, True),
+)
+"""Width, stride, activation and squeeze-and-excitation of the five stages."""
+
+
+def macro(width: float = 1.0) -> Macro:
+    """The table of stages; every width is multiplied by `width`."""
+    first = Stage("first", scaled([16], width), (1,), (3,), (1,), 1, nn.ReLU)
+    stages = [
+        Stage(f"stage{number}", scaled([channels], width), DEPTHS, KERNELS, EXPANSIONS, stride, activation, squeeze)
+        for number, (channels, stride, activation, squeeze) in enumerate(STAGES, 1)
+    ]
+    return Macro(
+        resolution=RESOLUTIONS,
+        stem=scaled([16], width),
+        stages=(first, *stages),
+        last=scaled([1280], width),
+        activation=nn.Hardswish,
+        mixing=True,
+        dropout=0.1,
+        per_block=True,
+        residual=False,
+        convolution=ElasticTransformedConv2d,
+    )
+
+
+def ofa(width: float = 1.0) -> Space:
+    """The space, for ImageNet by default.
+
+    Args:
+        width: multiplies all widths; the paper's supernets have 1.0 and 1.2.
+    """
+    return Space(
+        "mbconv:ofa",
+        partial(StagedNetwork, macro=macro(width)),
+        task=Task(channels=3, resolution=224, classes=1000),
+        summary="20 blocks of kernel 3 to 7 and expansion 3 to 6, depth 2 to 4 a stage, resolution 128 to 224, learned kernels",
+        source="Cai et al., Once-for-All: Train One Network and Specialize it for Efficient Deployment, 2020",
+    )
