@@ -46,12 +46,21 @@ class _Place:
             for shape in (self.input, self.output)
         ]
         run = np.broadcast_to(np.asarray(evaluate(self.guard, codes), dtype=bool), (count,))
-        found: dict[str, int] = {}
         index = np.full(count, -1)
-        for row in np.flatnonzero(run):
+        rows = np.flatnonzero(run)
+        if not len(rows):
+            return [], index
+        every = [*columns.values(), *shapes[0], *shapes[1]]
+        # What the key is made of, as small integers, so that each distinct key is spelt out once.
+        numbered = np.stack([np.unique(column[rows], return_inverse=True)[1] for column in every], axis=1)
+        _, first, which = np.unique(numbered, axis=0, return_index=True, return_inverse=True)
+        found: dict[str, int] = {}
+        places = []
+        for row in rows[first]:
             inputs, output = ([size[row] for size in shape] for shape in shapes)
             key = operator_key(self.kind, inputs, output, {name: column[row] for name, column in columns.items()})
-            index[row] = found.setdefault(key, len(found))
+            places.append(found.setdefault(key, len(found)))
+        index[rows] = np.array(places)[which.reshape(-1)]
         return list(found), index
 
 
@@ -97,7 +106,9 @@ def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
     Raises:
         NasError: the table lacks an operator that some network of the space needs; lists the first of them.
     """
-    missing: dict[str, str] = {}
+    missing = _missing_at_the_ends(walk, table)
+    if missing:
+        raise _lacking(table, missing, "at least ")
     grouped = {key: group for group in table.groups for key in group.keys}
     seen: dict[str, int] = {}
     terms = []
@@ -116,11 +127,7 @@ def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
             values[number] = milliseconds
         terms.append(_lookup_term(place, values))
     if missing:
-        listed = "; ".join(f"{key} (at {path or 'the top'})" for key, path in list(missing.items())[:3])
-        raise NasError(
-            f"table '{table.name}' lacks {len(missing)} operator{'s' * (len(missing) > 1)} that this space can need, the "
-            f"first: {listed}. Use a space or a device that fit together: 'nas devices {table.name}' says what it covers."
-        )
+        raise _lacking(table, missing)
     for group in table.groups:
         counts = [seen.get(key, 0) for key in group.keys]
         if any(counts) and set(counts) != {1}:
@@ -132,6 +139,29 @@ def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
         if any(counts):
             terms.append(_constant_term(group.ms))
     return terms
+
+
+def _missing_at_the_ends(walk: Walk, table: LatencyTable) -> dict[str, str]:
+    """Keys that the table lacks for the architectures of all first and all last options, with the places that need them.
+
+    It takes no time, and tells a space that the table was not made for before every key of it is spelt out.
+    """
+    grouped = {key for group in table.groups for key in group.keys}
+    missing: dict[str, str] = {}
+    for place in _places(walk, table.kinds):
+        codes = {choice.name: np.array([0, len(choice.options) - 1]) for choice in place.choices}
+        for key in place.keys(codes, 2)[0]:
+            if table.lookup(key, place.position) is None and key not in grouped:
+                missing.setdefault(key, place.path)
+    return missing
+
+
+def _lacking(table: LatencyTable, missing: Mapping[str, str], least: str = "") -> NasError:
+    listed = "; ".join(f"{key} (at {path or 'the top'})" for key, path in list(missing.items())[:3])
+    return NasError(
+        f"table '{table.name}' lacks {least}{len(missing)} operator{'s' * (len(missing) > 1)} that this space can need, the "
+        f"first: {listed}. Use a space or a device that fit together: 'nas devices {table.name}' says what it covers."
+    )
 
 
 def _constant_term(milliseconds: float) -> Term:

@@ -12,8 +12,14 @@ def complete_for(table: LatencyTable) -> list[str]:
     task = Task(table.channels, table.resolution, table.classes)
     found = []
     for name in space_names():
+        space = open_space(name)
+        if space.separate:
+            continue
+        known = space.walk()
+        if table.kinds.isdisjoint({use.unit.kind for use in known.units} | {operator.kind for operator in known.operators}):
+            continue  # before it is walked once more, at the table's task
         try:
-            latency_terms(open_space(name).walk(task), table)
+            latency_terms(space.walk(task), table)
         except NasError:
             continue
         found.append(name)

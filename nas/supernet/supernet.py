@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from nas.architectures import Architecture
+from nas.base.errors import NasError
 from nas.choices import evaluate, free_choices
 from nas.elastic import Configurable
 from nas.supernet.extract import extract
@@ -19,6 +20,13 @@ from nas.supernet.task import Task
 
 if TYPE_CHECKING:
     from nas.supernet.space import Space
+
+
+class _Codes(dict[str, int]):
+    """Codes by name; a choice of a single option is no decision, and has code 0."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
 
 
 class _Binding:
@@ -38,7 +46,7 @@ class _Binding:
             return
         settings = self._known.get(key)
         if settings is None:
-            codes = dict(zip(self.names, key, strict=True))
+            codes = _Codes(zip(self.names, key, strict=True))
             settings = self._known[key] = [
                 tuple(_plain(evaluate(value, codes)) for value in module.settings.values()) for module in self.modules
             ]
@@ -69,13 +77,18 @@ class Supernet(nn.Module):
         self.network = network
         self.task = task
         bindings: dict[tuple[int, ...], _Binding] = {}
-        for module in network.modules():
+        for name, module in network.named_modules():
             if not isinstance(module, Configurable):
                 continue
-            choices = sorted(free_choices(*module.settings.values()), key=lambda c: space.decisions.column[c.name])
+            choices = free_choices(*module.settings.values())
+            unread = [choice.name for choice in choices if choice.name not in space.decisions.column and len(choice.options) > 1]
+            if unread:
+                raise NasError(f"{name}: choice '{unread[0]}' is held by a module that forward never runs; run it or remove it")
             if choices:
-                columns = tuple(space.decisions.column[choice.name] for choice in choices)
-                names = tuple(choice.name for choice in choices)
+                read = [choice for choice in choices if choice.name in space.decisions.column]
+                read.sort(key=lambda choice: space.decisions.column[choice.name])
+                columns = tuple(space.decisions.column[choice.name] for choice in read)
+                names = tuple(choice.name for choice in read)
                 bindings.setdefault(columns, _Binding(columns, names)).modules.append(module)
         self._bindings = list(bindings.values())
         self.activate(space.decisions.cardinalities - 1)
