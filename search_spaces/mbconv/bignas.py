@@ -30,7 +30,7 @@ def bignas(zero_init: bool = False, dropout: float = 0.2, gate: type[nn.Module] 
     Args:
         zero_init: begin with blocks that are their shortcuts alone, see `blocks.MBConv`.
         dropout: before the classifier.
-        gate: the last function of squeeze-and-excitation, which the paper's text leaves open.
+        gate: the last function of squeeze-and-excitation; the default is an assumption.
     """
     macro = Macro(
         resolution=(192, 224, 288, 320),
