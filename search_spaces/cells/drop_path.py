@@ -1,0 +1,61 @@
+"""Operators of a cell left out at random while it is trained.
+
+The protocol for trainers: `set_progress(network, fraction)` before each step, with the share of training that is done. It
+calls the method `set_progress(fraction)` of every module that has one. A network whose progress was never set drops nothing.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from nas.elastic import SymbolicTensor
+
+
+class DropPath(nn.Module):
+    """Zeroes a whole operator's output, example by example, and scales what is kept; the identity in evaluation.
+
+    The probability grows from 0 with the progress of training. With depth 1 everywhere this is the drop path of DARTS (Liu
+    et al. 2019); with `depth` the share of the network's cells up to this one it is ScheduledDropPath (Zoph et al. 2018) in
+    the version with both ramps: the probability is progress * depth * final.
+
+    Args:
+        final: probability at the end of training, in a place of depth 1.
+        depth: (index of the cell + 1) / number of cells.
+    """
+
+    def __init__(self, final: float, depth: float = 1.0) -> None:
+        super().__init__()
+        self.final = final
+        self.depth = depth
+        self.probability = 0.0
+
+    def set_progress(self, fraction: float) -> None:
+        """The share of training that is done, 0 to 1; what lies outside counts as the nearer end."""
+        self.probability = min(max(fraction, 0.0), 1.0) * self.depth * self.final
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> the same shape."""
+        if isinstance(x, SymbolicTensor) or not self.training or self.probability == 0.0:
+            return x
+        keep = 1.0 - self.probability
+        return x * x.new_empty(len(x), 1, 1, 1).bernoulli_(keep).div_(keep)
+
+    def extra_repr(self) -> str:
+        """The schedule's figures."""
+        return f"final={self.final:g}, depth={self.depth:g}"
+
+
+def set_progress(network: nn.Module, fraction: float) -> None:
+    """Tell every module of a network that has a schedule how much of training is done, from 0 to 1."""
+    for module in network.modules():
+        method = getattr(module, "set_progress", None)
+        if callable(method):
+            method(fraction)
+
+
+def with_drop_path(operator: nn.Module, final: float, depth: float = 1.0) -> nn.Module:
+    """An operator and its drop path; identities are never dropped, and nothing is added where the probability is 0."""
+    if final == 0.0 or isinstance(operator, nn.Identity):
+        return operator
+    return nn.Sequential(operator, DropPath(final, depth))
