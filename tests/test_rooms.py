@@ -21,6 +21,8 @@ ORDER = (
     "searching",
     "runs",
     "exporting",
+    "checking",
+    "drawing",
     "jobs",
     "cli",
 )

@@ -11,6 +11,7 @@ from nas.cli import options
 from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
 from nas.cli.progress import TerminalReporter
+from nas.cli.spaces import spaces_app
 
 app = typer.Typer(
     name="nas",
@@ -21,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(listing_app)
+app.add_typer(spaces_app, name="spaces")
 
 
 def _terminal_reporter() -> Any:
@@ -205,3 +207,30 @@ def show(run: options.RunArgument, json: options.Json = False) -> None:
             print_json(result)
         else:
             print_show(result)
+
+
+@app.command()
+def draw(
+    target: Annotated[str, typer.Argument(metavar="SPACE|RUN", help="Search space, or folder of a finished run.")],
+    out: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--out", "-o", help="File that ends in .svg, .png or .pdf. [default: an SVG named after the network]"),
+    ] = None,
+    architecture: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="A known network, 'smallest', 'largest', or a JSON file. [default: the run's winner, else the space's first "
+            "known network, else the largest]"
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Draw one network of a space, or the winner of a run."""
+    with guarded(json):
+        from nas.jobs.drawing import draw as draw_network
+
+        result = draw_network(target, out, architecture)
+        if json:
+            print_json(result)
+        else:
+            print(f"Drew {result['name']} of {result['space']}: {result['file']}")

@@ -1,4 +1,4 @@
-"""What is installed: spaces, trainers, strategies, devices."""
+"""What is installed: trainers, strategies, devices."""
 
 from __future__ import annotations
 
@@ -13,27 +13,6 @@ listing_app = typer.Typer()
 
 
 @listing_app.command()
-def spaces(json: options.Json = False) -> None:
-    """List the search spaces."""
-    with guarded(json):
-        from nas.supernet import open_space, space_names
-
-        found = [open_space(name) for name in space_names()]
-        rows = [
-            {
-                "name": space.name,
-                "networks": float(space.size),
-                "decisions": len(space.decisions),
-                "summary": space.summary,
-                "source": space.source,
-                "known": list(space.known),
-            }
-            for space in found
-        ]
-        _print("spaces", rows, json, "nas search --space NAME")
-
-
-@listing_app.command()
 def trainers(json: options.Json = False) -> None:
     """List the supernet trainers."""
     with guarded(json):
@@ -45,7 +24,7 @@ def trainers(json: options.Json = False) -> None:
             {"name": name, "summary": t.summary, "source": t.source, "recipe": t.defaults.model_dump()}
             for name, t in found.items()
         ]
-        _print("trainers", rows, json, "nas search --trainer NAME")
+        print_rows("trainers", rows, json, "nas search --trainer NAME")
 
 
 @listing_app.command()
@@ -57,7 +36,7 @@ def strategies(json: options.Json = False) -> None:
 
         found = {name: open_strategy(name) for name in installed("strategies")}
         rows = [{"name": name, "summary": s.summary, "source": s.source} for name, s in found.items()]
-        _print("strategies", rows, json, "nas search --strategy NAME")
+        print_rows("strategies", rows, json, "nas search --strategy NAME")
 
 
 @listing_app.command()
@@ -83,7 +62,7 @@ def devices(
                 }
                 for t in tables().values()
             ]
-            _print("devices", rows, json, "nas devices NAME, nas search --target NAME-latency=80ms")
+            print_rows("devices", rows, json, "nas devices NAME, nas search --target NAME-latency=80ms")
             return
         from nas.jobs.coverage import complete_for
 
@@ -97,7 +76,8 @@ def devices(
         print_table(table, complete)
 
 
-def _print(kind: str, rows: list[dict[str, Any]], as_json: bool, usage: str) -> None:
+def print_rows(kind: str, rows: list[dict[str, Any]], as_json: bool, usage: str) -> None:
+    """Installed things as a table, or as one JSON object under their kind."""
     if as_json:
         print_json({kind: rows})
         return

@@ -8,7 +8,9 @@ import typer
 
 from nas.base.errors import NasError
 
-Space = Annotated[str, typer.Option(help="Search space, as FAMILY or FAMILY:PRESET; 'nas spaces' lists them.")]
+Space = Annotated[
+    str, typer.Option(help="Search space: FAMILY or FAMILY:PRESET, as 'nas spaces' lists them, or path/to/file.py:NAME.")
+]
 Data = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(help="'digits', or a folder: class folders or Parquet files. [default: the supernet's, else digits]"),

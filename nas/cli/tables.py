@@ -14,14 +14,16 @@ from nas.costs import LatencyTable
 from nas.jobs.readme import columns, heading, network_rows, notes, shown
 
 
-def _console() -> Console:
+def open_console() -> Console:
+    """Standard output; 160 characters wide where it is no terminal."""
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 160
     return console
 
 
-def _table(*titles: str) -> Table:
+def new_table(*titles: str) -> Table:
+    """A table without vertical lines."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in titles:
         table.add_column(title, overflow="fold")
@@ -30,9 +32,9 @@ def _table(*titles: str) -> Table:
 
 def print_search(figures: Mapping[str, Any]) -> None:
     """Winner, runners-up, random search, test accuracy, and what to type next."""
-    console = _console()
+    console = open_console()
     names = columns(figures)
-    table = _table("network", *map(heading, names), "validation top-1")
+    table = new_table("network", *map(heading, names), "validation top-1")
     for name, network in network_rows(figures):
         costs = [shown(metric, network["costs"][metric]) for metric in names]
         table.add_row(name, *costs, f"{network['validation']['top1']:.2f} %")
@@ -55,7 +57,7 @@ def print_search(figures: Mapping[str, Any]) -> None:
 
 def print_training(figures: Mapping[str, Any]) -> None:
     """What training came to."""
-    console = _console()
+    console = open_console()
     training = figures["training"]
     console.print(
         f"Trained {figures['space']} on {figures['data']['name']} ({figures['trained_at']}): {training['steps']:.0f} steps in "
@@ -67,9 +69,9 @@ def print_training(figures: Mapping[str, Any]) -> None:
 
 def print_export(result: Mapping[str, Any]) -> None:
     """The comparison of ONNX and PyTorch, input by input."""
-    console = _console()
+    console = open_console()
     comparison = result["comparison"]
-    table = _table("input", "largest difference")
+    table = new_table("input", "largest difference")
     for name, difference in comparison["inputs"].items():
         table.add_row(name, f"{difference:.1e}")
     console.print(table)
@@ -83,10 +85,10 @@ def print_export(result: Mapping[str, Any]) -> None:
 
 def print_show(result: Mapping[str, Any]) -> None:
     """The layers of the winner, then the front."""
-    console = _console()
+    console = open_console()
     device = result["device"]
     console.print(f"Winner of {result['run']} at {result['at']}")
-    table = _table(
+    table = new_table(
         "layer",
         "kind",
         "input",
@@ -101,8 +103,8 @@ def print_show(result: Mapping[str, Any]) -> None:
         row = [
             layer["path"],
             layer["kind"],
-            _shape(layer["input"]),
-            _shape(layer["output"]),
+            shape_text(layer["input"]),
+            shape_text(layer["output"]),
             settings,
             COUNT.format(layer["macs"]),
             COUNT.format(layer["params"]),
@@ -115,7 +117,7 @@ def print_show(result: Mapping[str, Any]) -> None:
         console.print(f"The layers without a figure were measured together: {result['grouped_ms']:.3f} ms.")
     figures = result["results"]
     names = columns(figures)
-    front = _table(*map(heading, names), "validation top-1")
+    front = new_table(*map(heading, names), "validation top-1")
     for network in result["front"]:
         front.add_row(*(shown(m, network["costs"][m]) for m in names), f"{network['validation']['top1']:.2f} %")
     console.print("\nPareto front of all evaluated networks")
@@ -124,13 +126,13 @@ def print_show(result: Mapping[str, Any]) -> None:
 
 def print_listing(rows: Sequence[Mapping[str, Any]], usage: str) -> None:
     """Installed things, one line each."""
-    console = _console()
+    console = open_console()
     hidden = {"recipe", "known", "aliases"}
     if not rows:
         console.print("none is installed")
         return
     titles = [name for name in rows[0] if name not in hidden]
-    table = _table(*titles)
+    table = new_table(*titles)
     for row in rows:
         table.add_row(*(_cell(row[title]) for title in titles))
     console.print(table)
@@ -139,7 +141,7 @@ def print_listing(rows: Sequence[Mapping[str, Any]], usage: str) -> None:
 
 def print_table(table: LatencyTable, complete: Sequence[str]) -> None:
     """A device's table with where it comes from."""
-    console = _console()
+    console = open_console()
     facts = {
         "device": table.device,
         "runtime": table.runtime,
@@ -155,7 +157,7 @@ def print_table(table: LatencyTable, complete: Sequence[str]) -> None:
     }
     for name, value in facts.items():
         console.print(f"{name:<13} {'not stated by the source' if value is None else value}", soft_wrap=True)
-    listed = _table("operator", "position", "ms", "spread")
+    listed = new_table("operator", "position", "ms", "spread")
     for entry in table.operators:
         listed.add_row(
             entry.key, entry.position or "", f"{entry.ms:.4f}", "" if entry.spread is None else f"{entry.spread:.4f}"
@@ -171,7 +173,7 @@ def _next(console: Console, figures: Mapping[str, Any]) -> None:
         console.print(f"    {command}", soft_wrap=True)
 
 
-def _shape(shape: Sequence[int]) -> str:
+def shape_text(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nas.choices import Value
-from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticSqueezeExcite, Switch
+from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticSqueezeExcite, Switch, Unit
 
 HEAD_WIDTH = 64
 """Features of an attention head."""
@@ -88,8 +88,11 @@ class Bottleneck(nn.Module):
         self.expand = conv_norm(middle, channels, 1)
         nn.init.zeros_(self.expand[1].weight)  # type: ignore[arg-type]
         squeezed = style.squeeze > 0 and kind == "convolution"
-        self.squeeze = ElasticSqueezeExcite(channels, round(channels * style.squeeze)) if squeezed else nn.Identity()
+        hidden = round(channels * style.squeeze) if squeezed else 0
+        self.squeeze = ElasticSqueezeExcite(channels, hidden) if squeezed else nn.Identity()
         self.activation = style.activation()
+        name = "resatt" if kind == "attention" else "resconv"
+        self.unit = Unit(name, {"squeeze": hidden, "act": style.activation.__name__.lower()})
 
     @staticmethod
     def _shortcut(given: int, stride: int, channels: int, style: Style) -> nn.Module:

@@ -1,0 +1,98 @@
+"""`nas spaces`: the list, one space as a table, and what else is done with spaces as commands of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nas.cli import options
+from nas.cli.guard import guarded, print_json
+from nas.cli.listing import print_rows
+
+ONE = "of"
+"""The hidden command behind `nas spaces NAME`."""
+
+
+class SpacesGroup(TyperGroup):
+    """A group whose first word may be the name of a space instead of a command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the hidden command before a word that is none."""
+        words = [word for word in args if not word.startswith("-")]
+        if words and words[0] not in self.commands:
+            args = [ONE, *args]
+        return list(super().parse_args(ctx, args))
+
+
+spaces_app = typer.Typer(
+    cls=SpacesGroup,
+    invoke_without_command=True,
+    subcommand_metavar="[NAME | COMMAND [ARGS]...]",
+    rich_markup_mode=None,
+)
+
+
+@spaces_app.callback()
+def spaces(context: typer.Context, json: options.Json = False) -> None:
+    """List the search spaces, or show the one called NAME, stage by stage."""
+    if context.invoked_subcommand is not None:
+        return
+    with guarded(json):
+        from nas.supernet import open_space, space_names
+
+        found = [open_space(name) for name in space_names()]
+        rows = [
+            {
+                "name": space.name,
+                "networks": float(space.size),
+                "decisions": len(space.decisions),
+                "summary": space.summary,
+                "source": space.source,
+                "known": list(space.known),
+            }
+            for space in found
+        ]
+        print_rows("spaces", rows, json, "nas spaces NAME, nas draw NAME, nas search --space NAME")
+
+
+@spaces_app.command(ONE, hidden=True)
+def one_space(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Search space, as FAMILY or FAMILY:PRESET.")],
+    json: options.Json = False,
+) -> None:
+    """Show one search space: its stages, its published networks, its size and source."""
+    with guarded(json):
+        from nas.jobs.stages import describe_space
+
+        found = describe_space(name)
+        if json:
+            print_json(found)
+            return
+        from nas.cli.space_table import print_space
+
+        print_space(found, name)
+
+
+@spaces_app.command()
+def check(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Search space: a name, or path/to/file.py:NAME.")],
+    architectures: Annotated[int, typer.Option(help="How many architectures are built and compared.")] = 10,
+    onnx: Annotated[int, typer.Option(help="How many of them are exported to ONNX and compared.")] = 1,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Try everything that a search relies on, and say what is wrong and where; exit code 1 if anything is."""
+    with guarded(json):
+        from nas.cli.check_report import print_report
+        from nas.cli.progress import TerminalReporter
+        from nas.jobs.checking import check as check_target
+
+        report = check_target(target, architectures, seed, onnx, TerminalReporter())
+        if json:
+            print_json(report.to_json())
+        else:
+            print_report(report, target)
+    if not report.ok:
+        raise typer.Exit(1)

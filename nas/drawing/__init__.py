@@ -1,0 +1,8 @@
+"""Pictures of networks: blocks with their settings and shapes, or the graphs that a space gives of itself."""
+
+from nas.drawing.blocks import Block, blocks, module_classes
+from nas.drawing.draw import draw
+from nas.drawing.network import network_graph
+from nas.drawing.stages import Stage, stages
+
+__all__ = ["Block", "Stage", "blocks", "draw", "module_classes", "network_graph", "stages"]

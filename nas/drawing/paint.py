@@ -1,0 +1,199 @@
+"""Painting a page with matplotlib, which is imported here alone and only when something is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.base.errors import NasError
+from nas.base.files import replacing
+from nas.drawing.measure import FONT, require_matplotlib
+from nas.drawing.page import SWATCH, Page
+from nas.drawing.scene import LINE, PADDING, Box, Point, Text, Wire
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES = (".svg", ".png", ".pdf")
+
+DOTS = 144
+"""Dots per inch of a PNG."""
+
+SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "nas",
+    "svg.fonttype": "path",
+    "font.family": FONT,
+    "pdf.fonttype": 42,
+}
+"""The same page gives the same file, and letters are outlines, so that it looks the same wherever it is shown."""
+
+METADATA: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None, "Creator": None},
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+COLOURS = (
+    "#4878b0", "#d9822b", "#4f9a51", "#b8524f", "#8a6db1", "#8a6d52", "#c46aa4", "#5f7380",
+    "#a3a02c", "#2b9aa8", "#1f4e79", "#a05a10", "#2c6b36", "#7d2c2c", "#523a78", "#6b6b2a",
+)  # fmt: skip
+"""Edges of the boxes of each kind, in order of appearance; their surface is a light tint of it."""
+
+INK, FAINT, WIRE, SKIP, PLAIN = "#1c1f23", "#5c646c", "#50575e", "#c05621", "#7a828a"
+HEAD = 6.0
+"""Length of an arrow's head."""
+
+CORNER = 7.0
+"""Radius of a bend."""
+
+
+def check_suffix(path: Path) -> str:
+    """The kind of file that a name asks for. Raises NasError for one that cannot be written."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        given = f"'{path.suffix}'" if path.suffix else "no suffix"
+        raise NasError(f"a picture is written as {', '.join(SUFFIXES)}; {path} has {given}")
+    return suffix
+
+
+def paint(page: Page, path: Path) -> None:
+    """Write a page as SVG, PNG or PDF by the file's suffix, whole or not at all.
+
+    Raises:
+        NasError: another suffix, no matplotlib, or a file that cannot be written.
+    """
+    suffix = check_suffix(path)
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        figure = Figure(figsize=(page.width / 72, page.height / 72), dpi=72, facecolor="white")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set_xlim(0, page.width)
+        axes.set_ylim(page.height, 0)
+        colours = {kind: COLOURS[place % len(COLOURS)] for place, kind in enumerate(page.kinds)}
+        for wire in page.wires:
+            _wire(axes, wire)
+        for box in page.boxes:
+            _box(axes, box, colours.get(box.kind, PLAIN))
+        for kind, (x, y) in page.swatches:
+            _rectangle(axes, x, y, SWATCH, SWATCH, 2.0, colours[kind])
+        for text, (x, y) in page.texts:
+            _text(axes, text, x, y, "left")
+        metadata = {**METADATA[suffix], **({"Title": page.title} if suffix != ".pdf" else {})}
+        with replacing(path) as beside:
+            figure.savefig(beside, format=suffix[1:], dpi=DOTS if suffix == ".png" else 72, metadata=metadata)
+
+
+def _box(axes: Axes, box: Box, colour: str) -> None:
+    radius = min(box.height / 2, 12.0) if box.round else 4.0
+    _rectangle(axes, box.x, box.y, box.width, box.height, radius, colour, box.name)
+    y = box.y + PADDING[1]
+    for row in box.rows:
+        height = max(text.size for text in row) * LINE
+        for text in row:
+            x = {"left": box.x + PADDING[0], "middle": box.middle[0], "right": box.x + box.width - PADDING[0]}[text.side]
+            _text(axes, text, x, y + 0.76 * height, {"middle": "center"}.get(text.side, text.side))
+        y += height
+
+
+def _rectangle(axes: Axes, x: float, y: float, width: float, height: float, radius: float, colour: str, name: str = "") -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    style = f"round,pad=0,rounding_size={radius}"
+    patch = FancyBboxPatch((x, y), width, height, style, facecolor=tint(colour), edgecolor=colour, linewidth=1.0, zorder=3)
+    if name:
+        patch.set_gid(f"box {name}")
+    axes.add_patch(patch)
+
+
+def _text(axes: Axes, text: Text, x: float, y: float, align: str) -> None:
+    axes.text(
+        x,
+        y,
+        text.text,
+        fontsize=text.size,
+        fontweight="bold" if text.bold else "normal",
+        color=FAINT if text.faint else INK,
+        ha=align,
+        va="baseline",
+        zorder=5,
+        parse_math=False,
+    )
+
+
+def _wire(axes: Axes, wire: Wire) -> None:
+    from matplotlib.patches import Circle, PathPatch, Polygon
+    from matplotlib.path import Path as Outline
+
+    colour = SKIP if wire.skip else WIRE
+    points = list(wire.points)
+    last, before = points[-1], points[-2]
+    ahead = wire.tangent or _direction(before, last)
+    tip = (last[0] - ahead[0] * HEAD * 0.7, last[1] - ahead[1] * HEAD * 0.7) if wire.arrow else last
+    points[-1] = tip
+    vertices, codes = _swing(points, wire.tangent) if wire.tangent else _bends(points)
+    line = Outline(vertices, codes)
+    axes.add_patch(PathPatch(line, facecolor="none", edgecolor=colour, linewidth=1.1, capstyle="round", zorder=2))
+    if wire.sum:
+        axes.add_patch(Circle(last, 4.2, facecolor="white", edgecolor=colour, linewidth=1.0, zorder=4))
+        for dx, dy in ((2.4, 0.0), (0.0, 2.4)):
+            axes.plot([last[0] - dx, last[0] + dx], [last[1] - dy, last[1] + dy], color=colour, linewidth=1.0, zorder=5)
+    elif wire.arrow:
+        across = (-ahead[1] * HEAD * 0.42, ahead[0] * HEAD * 0.42)
+        back = (last[0] - ahead[0] * HEAD, last[1] - ahead[1] * HEAD)
+        corners = [last, (back[0] + across[0], back[1] + across[1]), (back[0] - across[0], back[1] - across[1])]
+        axes.add_patch(Polygon(corners, closed=True, facecolor=colour, edgecolor="none", zorder=2.5))
+
+
+def _direction(start: Point, end: Point) -> Point:
+    length = math.dist(start, end) or 1.0
+    return (end[0] - start[0]) / length, (end[1] - start[1]) / length
+
+
+def _swing(points: Sequence[Point], tangent: Point) -> tuple[list[Point], list[int]]:
+    """Curves between the points, straight where a wire passes a layer."""
+    from matplotlib.path import Path as Outline
+
+    vertices, codes = [points[0]], [int(Outline.MOVETO)]
+    for index in range(1, len(points)):
+        start, end = points[index - 1], points[index]
+        if index % 2 == 0:
+            vertices.append(end)
+            codes.append(int(Outline.LINETO))
+            continue
+        reach = 0.5 * abs((end[0] - start[0]) * tangent[0] + (end[1] - start[1]) * tangent[1])
+        away = (start[0] + tangent[0] * reach, start[1] + tangent[1] * reach)
+        near = (end[0] - tangent[0] * reach, end[1] - tangent[1] * reach)
+        vertices += [away, near, end]
+        codes += [int(Outline.CURVE4)] * 3
+    return vertices, codes
+
+
+def _bends(points: Sequence[Point]) -> tuple[list[Point], list[int]]:
+    """Straight lines with rounded corners."""
+    from matplotlib.path import Path as Outline
+
+    vertices, codes = [points[0]], [int(Outline.MOVETO)]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        radius = min(CORNER, math.dist(before, corner) / 2, math.dist(corner, after) / 2)
+        to, away = _direction(before, corner), _direction(corner, after)
+        vertices += [(corner[0] - to[0] * radius, corner[1] - to[1] * radius), corner]
+        vertices.append((corner[0] + away[0] * radius, corner[1] + away[1] * radius))
+        codes += [int(Outline.LINETO), int(Outline.CURVE3), int(Outline.CURVE3)]
+    vertices.append(points[-1])
+    codes.append(int(Outline.LINETO))
+    return vertices, codes
+
+
+def tint(colour: str) -> tuple[float, float, float]:
+    """A light shade of a colour '#rrggbb', as red, green and blue from 0 to 1."""
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (1 - 0.2 * (1 - part) for part in parts)
+    return red, green, blue
