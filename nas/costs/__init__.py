@@ -5,12 +5,14 @@ from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
 from nas.costs.latency import latency_terms, required_keys
 from nas.costs.memory import memory_terms
+from nas.costs.memory_rows import MemoryOfRows, memory_cost
 from nas.costs.table import LatencyTable, devices, load_table, operator_key
 
 __all__ = [
     "CompiledCost",
     "LatencyTable",
     "Layer",
+    "MemoryOfRows",
     "RowCost",
     "Term",
     "compile_cost",
@@ -19,6 +21,7 @@ __all__ = [
     "layers",
     "load_table",
     "macs_terms",
+    "memory_cost",
     "memory_terms",
     "operator_key",
     "parameter_terms",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import fx, nn
+from torch.overrides import TorchFunctionMode
 
 from nas.architectures import Architecture, Decisions, SearchSpace
 from nas.architectures.decisions import Rows
@@ -24,7 +25,7 @@ from nas.costs import (
     devices,
     latency_terms,
     macs_terms,
-    memory_terms,
+    memory_cost,
     parameter_terms,
 )
 from nas.elastic import Walk, walk
@@ -36,6 +37,18 @@ if TYPE_CHECKING:
 
 COUNTED = {"macs": COUNT, "params": COUNT, "memory": MEMORY}
 """The costs that every space has, with the units in which they are written."""
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Inside, the functions of torch.nn.init leave their tensors as they are: without memory there is nothing to fill."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
 
 
 class Space(SearchSpace):
@@ -92,7 +105,7 @@ class Space(SearchSpace):
         """The operators, units and choices of every architecture for a task; built without memory, once for each task."""
         task = task or self.task
         if task not in self._walks:
-            with torch.device("meta"):
+            with torch.device("meta"), _Uninitialised():
                 network = self.build(task)
             found = walk(network, task.input_shape)
             if found.output != (1, task.classes):
@@ -162,7 +175,7 @@ class Space(SearchSpace):
             if table is not None:
                 cost = CompiledCost(self.decisions, latency_terms(found, table))
             elif metric == "memory":
-                cost = CompiledCost(self.decisions, memory_terms(found), reduction="max")
+                cost = memory_cost(self.decisions, found)
             else:
                 cost = CompiledCost(self.decisions, macs_terms(found) if metric == "macs" else parameter_terms(found))
             self._costs[name, at] = cost

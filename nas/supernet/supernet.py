@@ -81,7 +81,9 @@ class Supernet(nn.Module):
             if not isinstance(module, Configurable):
                 continue
             choices = free_choices(*module.settings.values())
-            unread = [choice.name for choice in choices if choice.name not in space.decisions.column and len(choice.options) > 1]
+            unread = [
+                choice.name for choice in choices if choice.name not in space.decisions.column and len(choice.options) > 1
+            ]
             if unread:
                 raise NasError(f"{name}: choice '{unread[0]}' is held by a module that forward never runs; run it or remove it")
             if choices:

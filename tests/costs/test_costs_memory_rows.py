@@ -1,0 +1,21 @@
+"""Memory followed row by row is memory compiled for all architectures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nas.costs import CompiledCost, MemoryOfRows, memory_terms
+from nas.supernet import Task, open_space
+
+
+@pytest.mark.parametrize(
+    "name", ["mbconv:single-path", "mbconv:attentive", "cells:nats-size", "vit:resnas-tiny"]
+)
+def test_both_ways_agree(name: str) -> None:
+    space = open_space(name)
+    walk = space.walk(Task(3, 32, 10))
+    rows = space.decisions.sample(np.random.default_rng(0), 40)
+    together = CompiledCost(space.decisions, memory_terms(walk), reduction="max")(rows)
+    np.testing.assert_array_equal(MemoryOfRows(space.decisions, walk)(rows), together)
+    assert len(set(together)) > 1
