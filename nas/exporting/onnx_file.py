@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import json
 import logging
@@ -25,6 +26,9 @@ OPSET = 18
 TOLERANCE = 1e-4
 """Largest difference to PyTorch, absolute for scores up to 1 and relative beyond, for float32."""
 
+ROUNDINGS = 10.0
+"""A difference of so many times PyTorch's own rounding error is rounding: onnxruntime joins operators in another order."""
+
 BATCHES = (1, 7)
 
 
@@ -35,6 +39,8 @@ class Comparison:
     Attributes:
         largest_difference: over all inputs and scores, divided by the largest score where that is above 1.
         varied: whether the scores differed between inputs; without that, agreement would mean nothing.
+        rounding: where the difference is above the tolerance, how far PyTorch's own float32 scores are from float64, in the
+            same measure; a network that is hardly trained can magnify rounding without bound.
     """
 
     opset: int
@@ -42,11 +48,12 @@ class Comparison:
     largest_difference: float
     tolerance: float
     varied: bool
+    rounding: float = 0.0
 
     @property
     def agrees(self) -> bool:
-        """Whether the file may be used in place of the network."""
-        return self.varied and self.largest_difference <= self.tolerance
+        """Whether the file may be used in place of the network: it is as near to it as float32 allows."""
+        return self.varied and self.largest_difference <= max(self.tolerance, ROUNDINGS * self.rounding)
 
     def to_json(self) -> dict[str, Any]:
         """All figures and the verdict."""
@@ -103,7 +110,8 @@ def export_onnx(
         if not comparison.agrees:
             raise NasError(
                 f"the ONNX file was not written: it differs from PyTorch by {comparison.largest_difference:.1e} "
-                f"(at most {TOLERANCE:.0e} is accepted; scores vary with the input: {comparison.varied})"
+                f"(at most {TOLERANCE:.0e} is accepted, or {ROUNDINGS:.0f} times PyTorch's own rounding error of "
+                f"{comparison.rounding:.1e}; scores vary with the input: {comparison.varied})"
             )
     return comparison
 
@@ -129,7 +137,20 @@ def compare_onnx(network: nn.Module, path: Path, input_shape: Sequence[int], rea
         outputs.append(expected)
     scores = np.concatenate(outputs)
     varied = bool(np.ptp(scores, axis=0).max() > 1e-6)
-    return Comparison(opset, differences, max(differences.values()), TOLERANCE, varied)
+    largest = max(differences.values())
+    rounding = _rounding(network, list(inputs.values())) if largest > TOLERANCE else 0.0
+    return Comparison(opset, differences, largest, TOLERANCE, varied, rounding)
+
+
+def _rounding(network: nn.Module, inputs: Sequence[torch.Tensor]) -> float:
+    """The largest difference between a network's float32 and float64 scores, in the measure of `Comparison`."""
+    exact = copy.deepcopy(network).double()
+    largest = 0.0
+    for images in inputs:
+        expected = exact(images.double())
+        difference = (network(images).double() - expected).abs().max() / max(1.0, float(expected.abs().max()))
+        largest = max(largest, float(difference))
+    return largest
 
 
 @contextlib.contextmanager

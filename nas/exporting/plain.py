@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import fx, nn
 
 from nas.base.errors import NasError
@@ -34,13 +37,30 @@ class Network(nn.Module):
 '''
 
 
-def write_plain(network: fx.GraphModule, source: Path, weights: Path, title: str) -> None:
-    """Write an extracted network as `source` (Python) and `weights` (safetensors).
+def write_plain(network: fx.GraphModule, source: Path, weights: Path, title: str, input_shape: Sequence[int]) -> None:
+    """Write an extracted network as `source` (Python) and `weights` (safetensors), once the source is seen to compute the same.
 
     The weights are written first: source without weights would be the more confusing half.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        input_shape: (C, H, W) of the images on which the two are compared.
+
+    Raises:
+        NasError: the source computes something else; nothing is written then.
     """
+    text = plain_source(network, title, weights.name)
+    names: dict[str, Any] = {}
+    exec(compile(text, source.name, "exec"), names)
+    again = names["Network"]()
+    again.load_state_dict(network.state_dict())
+    images = torch.randn((3, *input_shape), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected, got = network(images), again.eval()(images)
+        if not torch.allclose(got, expected, rtol=0.0, atol=1e-3 * max(1.0, float(expected.abs().max()))):
+            raise NasError("the plain PyTorch source was not written: it does not compute what the network does")
     save_tensors(weights, network.state_dict())
-    write_text(source, plain_source(network, title, weights.name))
+    write_text(source, text)
 
 
 def plain_source(network: fx.GraphModule, title: str, weights: str) -> str:
@@ -57,7 +77,7 @@ def plain_source(network: fx.GraphModule, title: str, weights: str) -> str:
         if kind is nn.Module:
             constructed = "nn.Module()"
         elif kind.__module__.startswith("torch.nn.modules"):
-            constructed = f"nn.{kind.__name__}({module.extra_repr()})"
+            constructed = f"nn.{kind.__name__}({_arguments(module)})"
         else:
             raise NasError(f"module '{name}' is a {kind.__module__}.{kind.__name__}; only torch's own can be written out")
         owner, _, last = name.rpartition(".")
@@ -69,6 +89,20 @@ def plain_source(network: fx.GraphModule, title: str, weights: str) -> str:
             lines += [f"        {target}.{line}\n" for line in _own_tensors(module)]
     body = "\n".join("    " + line if line else "" for line in network.code.strip().split("\n"))
     return "".join(lines) + "\n" + body + "\n"
+
+
+def _arguments(module: nn.Module) -> str:
+    """What the constructor is given, by its own signature: what torch prints of a module leaves some settings out."""
+    given = []
+    for name, parameter in inspect.signature(type(module).__init__).parameters.items():
+        if name in ("self", "device", "dtype") or not hasattr(module, name):
+            continue
+        value = getattr(module, name)
+        if name == "bias" and not isinstance(value, bool):
+            value = value is not None
+        if value != parameter.default:
+            given.append(f"{name}={value!r}")
+    return ", ".join(given)
 
 
 def _own_tensors(module: nn.Module) -> Iterator[str]:

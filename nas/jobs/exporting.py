@@ -42,9 +42,8 @@ def export(path: str | Path, out: str | Path | None = None, space: Space | None 
     target = Path(out) if out is not None else folder.path
     real = _real_images(run)
     comparison = write_onnx(network, target / folder.onnx.name, run.space, run.winner, task, run.manifest, real)
-    write_plain(
-        network, target / folder.model.name, target / folder.weights.name, f"The winner of a search of {run.space.name}"
-    )
+    title = f"The winner of a search of {run.space.name}"
+    write_plain(network, target / folder.model.name, target / folder.weights.name, title, task.input_shape)
     return {
         "onnx": str(target / folder.onnx.name),
         "source": str(target / folder.model.name),

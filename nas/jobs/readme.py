@@ -65,6 +65,12 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
         f"{weights}: {search['validation_images']} validation images chose the winner, {data['images']['test']} test images "
         "were scored once, by the winner."
     )
+    rounding = figures["onnx"]["rounding"]
+    if rounding > figures["onnx"]["tolerance"]:
+        lines.append(
+            f"The winner magnifies rounding: float32 alone changes its scores by {rounding:.1e}, so its files agree no better. "
+            "More training or more calibration images make it steadier."
+        )
     if data["note"]:
         lines.append(f"Data: {data['note']}.")
     return lines

@@ -164,7 +164,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     network = scorer.network(best.row)
     test = score(network, fixed_batches(setting.data, "test", EVALUATION_BATCH))
     title = f"The winner of a search of {setting.space.name}"
-    write_plain(network, folder.model, folder.weights, title)
+    write_plain(network, folder.model, folder.weights, title, setting.trained_at.input_shape)
     real = next(fixed_batches(setting.data, "validation", 7, 7)).images
     architecture = setting.space.decode(best.row[None])[0]
     comparison = write_onnx(network, folder.onnx, setting.space, architecture, setting.trained_at, manifest, real)

@@ -56,13 +56,13 @@ def space_of(manifest: Manifest, given: Space | None = None) -> Space:
     if given is None and is_given(name):
         raise NasError(
             f"this run searches space '{name.removeprefix(GIVEN)}', which was given as an object in Python and cannot be found "
-            "by a name: call the same function in Python with space=THE_SPACE. A run of 'path/to/file.py:NAME' needs no such help"
+            "by a name: call the same function in Python with space=THE_SPACE; a run of 'path/to/file.py:NAME' needs no help"
         )
     space = given or open_space(name)
     expected = manifest.plan.get("decisions")
     if expected is not None and fingerprint(space) != expected:
         raise NasError(
-            f"the decisions of space '{space.name}' are not those with which this run began; give the space as it was, or begin "
-            "a new run"
+            f"the decisions of space '{space.name}' are not those with which this run began; give the space as it was, or "
+            "begin a new run"
         )
     return space

@@ -9,9 +9,7 @@ from nas.costs import CompiledCost, MemoryOfRows, memory_terms
 from nas.supernet import Task, open_space
 
 
-@pytest.mark.parametrize(
-    "name", ["mbconv:single-path", "mbconv:attentive", "cells:nats-size", "vit:resnas-tiny"]
-)
+@pytest.mark.parametrize("name", ["mbconv:single-path", "mbconv:attentive", "cells:nats-size", "vit:resnas-tiny"])
 def test_both_ways_agree(name: str) -> None:
     space = open_space(name)
     walk = space.walk(Task(3, 32, 10))

@@ -71,6 +71,7 @@ def test_a_file_that_disagrees_is_not_written(network: fx.GraphModule, tmp_path:
     from nas.exporting import onnx_file
 
     monkeypatch.setattr(onnx_file, "TOLERANCE", -1.0)
+    monkeypatch.setattr(onnx_file, "ROUNDINGS", -1.0)
     with pytest.raises(NasError, match="differs from PyTorch"):
         export_onnx(network, tmp_path / "model.onnx", SHAPE, {})
     assert not list(tmp_path.iterdir())
@@ -92,7 +93,7 @@ def test_a_network_that_ignores_its_input_proves_nothing(tmp_path: Path) -> None
 
 
 def test_plain_source_loads_where_this_project_cannot_be_imported(network: fx.GraphModule, tmp_path: Path) -> None:
-    write_plain(network, tmp_path / "model.py", tmp_path / "weights.safetensors", "A network")
+    write_plain(network, tmp_path / "model.py", tmp_path / "weights.safetensors", "A network", SHAPE)
     images = torch.randn((2, *SHAPE), generator=torch.Generator().manual_seed(4))
     torch.save(images, tmp_path / "images.pt")
     script = (
@@ -112,3 +113,50 @@ def test_plain_source_loads_where_this_project_cannot_be_imported(network: fx.Gr
     assert expected.std() > 0
     torch.testing.assert_close(torch.load(tmp_path / "scores.pt", weights_only=True), expected)
     torch.testing.assert_close(load_plain(tmp_path / "model.py", tmp_path / "weights.safetensors")(images), expected)
+
+
+def test_plain_source_keeps_what_torch_does_not_print(tmp_path: Path) -> None:
+    """Means that leave padding out or look beyond the edge: their settings are in the constructor alone."""
+    layers = torch.nn.Sequential(
+        torch.nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+        torch.nn.AvgPool2d(2, ceil_mode=True),
+        torch.nn.Conv2d(SHAPE[0], 4, 3, padding=1, bias=False),
+        torch.nn.GELU(approximate="tanh"),
+        torch.nn.Flatten(),
+    ).eval()
+    traced = fx.symbolic_trace(layers)
+    write_plain(traced, tmp_path / "model.py", tmp_path / "weights.safetensors", "Pools", (SHAPE[0], 21, 21))
+    images = torch.randn((2, SHAPE[0], 21, 21), generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        again = load_plain(tmp_path / "model.py", tmp_path / "weights.safetensors")
+        torch.testing.assert_close(again(images), layers(images))
+
+
+def test_plain_source_that_computes_something_else_is_not_written(tmp_path: Path) -> None:
+    class Scaled(torch.nn.Flatten):
+        """Torch's own by name, with a setting that no constructor takes."""
+
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return 2.0 * super().forward(input)
+
+    Scaled.__module__, Scaled.__name__ = torch.nn.Flatten.__module__, "Flatten"
+    graph = fx.Graph()
+    graph.output(graph.call_module("flatten", (graph.placeholder("x"),)))
+    network = fx.GraphModule({"flatten": Scaled()}, graph).eval()
+    with pytest.raises(NasError, match="was not written"):
+        write_plain(network, tmp_path / "model.py", tmp_path / "weights.safetensors", "Wrong", SHAPE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_magnifies_rounding_is_compared_by_it(tmp_path: Path) -> None:
+    """A batch norm of hardly any variance behind a mean: float32 itself is wrong by far more than the tolerance."""
+    norm = torch.nn.BatchNorm2d(SHAPE[0], eps=1e-20)
+    norm.running_var.fill_(1e-16)
+    norm.running_mean.fill_(0.25)
+    layers = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Tanh(), norm, torch.nn.Flatten()).eval()
+    comparison = export_onnx(layers, tmp_path / "model.onnx", SHAPE, {})
+    assert comparison.agrees
+    if comparison.largest_difference > comparison.tolerance:
+        assert comparison.rounding > 0.0
+    steady = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Flatten()).eval()
+    assert export_onnx(steady, tmp_path / "steady.onnx", SHAPE, {}).rounding == 0.0

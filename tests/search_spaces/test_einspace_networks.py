@@ -134,7 +134,7 @@ def test_plain_source_is_the_network(space: EinSpace, rows: Rows, tmp_path: Path
     images = torch.randn(3, 3, 32, 32)
     for index, row in enumerate([*rows[:12], space.encode([space.known["transformer-4"]])[0]]):
         network = space.network_of(row, space.task, 5).eval()
-        write_plain(network, tmp_path / f"model{index}.py", tmp_path / f"{index}.safetensors", "A tree")
+        write_plain(network, tmp_path / f"model{index}.py", tmp_path / f"{index}.safetensors", "A tree", (3, 32, 32))
         source = (tmp_path / f"model{index}.py").read_text()
         assert "search_spaces" not in source and "import nas" not in source
         again = load_plain(tmp_path / f"model{index}.py", tmp_path / f"{index}.safetensors")
