@@ -26,9 +26,9 @@ def gradients(examination: Examination) -> Iterator[Finding]:
     for row in examination.rows[:TRIED]:
         for parameter in network.parameters():
             parameter.grad = None
+        used = _in_use(examination, row)
         with examination.active(row) as network, torch.enable_grad():
             run(network, examination.images).square().sum().backward()
-            used = _in_use(examination, row)
             stray = _stray(examination, used)
             if stray:
                 yield Finding(
