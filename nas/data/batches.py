@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from nas.base.errors import NasError, unknown
@@ -29,24 +30,39 @@ class TrainingBatches:
 
     `steps_per_epoch` whole batches make an epoch; what is left over is dropped. Raises NasError when the batch size
     exceeds the training images, or a length of the augmentation their side.
+
+    Args:
+        share: from which to which part of the training images, 0 to 1; each part holds the classes in proportion. Parts that
+            do not overlap have no image in common, whatever the seed.
     """
 
-    def __init__(self, data: ImageData, batch_size: int, seed: int, augmentation: Augmentation | None = None) -> None:
+    def __init__(
+        self,
+        data: ImageData,
+        batch_size: int,
+        seed: int,
+        augmentation: Augmentation | None = None,
+        share: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
         _check_batch_size(batch_size)
-        if batch_size > len(data.train):
+        self._images = _share(data, share)
+        if batch_size > len(self._images):
+            kept = "" if share == (0.0, 1.0) else f" (a share of {share[1] - share[0]:g} of them)"
             raise NasError(
-                f"the batch size {batch_size} exceeds the {len(data.train)} training images of {data.name}; "
-                f"legal: 1 to {len(data.train)}"
+                f"the batch size {batch_size} exceeds the {len(self._images)} training images of {data.name}{kept}; "
+                f"legal: 1 to {len(self._images)}"
             )
         if seed < 0:
             raise NasError(f"the seed {seed} is negative; legal: 0 and above")
-        self.steps_per_epoch = len(data.train) // batch_size
+        self.steps_per_epoch = len(self._images) // batch_size
         self._augmentation = data.augmentation if augmentation is None else augmentation
         self._augmentation.check(data.resolution)
         self._split = data.train
         self._classes = len(data.classes)
         self._batch_size = batch_size
         self._seed = seed
+        # A share has orders of its own; the whole keeps the plain stream.
+        self._stream = ("epoch",) if share == (0.0, 1.0) else ("epoch", repr(share))
         self._normalise = Normaliser(data.mean, data.std, data.resolution)
         self._last: tuple[int, Indices] | None = None
 
@@ -66,7 +82,8 @@ class TrainingBatches:
 
     def _permutation(self, epoch: int) -> Indices:
         if self._last is None or self._last[0] != epoch:
-            self._last = (epoch, generator(self._seed, "epoch", epoch).permutation(len(self._split)))
+            order = generator(self._seed, *self._stream, epoch).permutation(len(self._images))
+            self._last = (epoch, self._images[order])
         return self._last[1]
 
 
@@ -90,6 +107,14 @@ def fixed_batches(data: ImageData, split: str, batch_size: int, limit: int | Non
         return Batch(to_images(values), torch.from_numpy(chosen_split.labels[chosen]))
 
     return map(batch, range(0, len(order), batch_size))
+
+
+def _share(data: ImageData, share: tuple[float, float]) -> Indices:
+    """The numbers of the training images in a share."""
+    if share == (0.0, 1.0):
+        return np.arange(len(data.train))
+    first, last = (round(edge * len(data.train)) for edge in share)
+    return balanced_order(data.train.labels)[first:last]
 
 
 def _split(data: ImageData, name: str) -> Split:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from nas.base.errors import NasError
 from nas.choices import Expression, Value, any_of, bounds, negation, settled
 from nas.choices.expression import SETTLING_LIMIT, combine
 from nas.elastic.layer import Configurable
-from nas.elastic.structure import either
+from nas.elastic.structure import either, one_of
 from nas.elastic.symbolic import SymbolicTensor
 
 
@@ -55,16 +55,8 @@ class InputChoice(Configurable):
         return self.branches[index](states[index])  # type: ignore[no-any-return]
 
     def _walk(self, states: Any) -> SymbolicTensor:
-        result: SymbolicTensor | None = None
-        for place, (state, branch) in enumerate(zip(states, self.branches, strict=True)):
-            picked = _equal(self.settings["index"], place)
-            if picked is False:
-                continue
-            with state.recorder.only_where(picked):
-                output = branch(state.refined())
-            result = output if result is None else either(picked, output, result)
-        assert result is not None
-        return result
+        pairs = enumerate(zip(states, self.branches, strict=True))
+        return one_of((_equal(self.settings["index"], place), branch, state) for place, (state, branch) in pairs)
 
 
 class SelectedSum(Configurable):
@@ -75,6 +67,9 @@ class SelectedSum(Configurable):
         branches: one module for each tensor; their results have one shape.
         empty: run on the first tensor where no condition holds; may be left out where one always does.
     """
+
+    policy: Callable[[SelectedSum, Sequence[torch.Tensor]], torch.Tensor] | None = None
+    """Decides in the place of the conditions while a trainer relaxes them: gets the module and all the states."""
 
     def __init__(self, conditions: Sequence[Value], branches: Sequence[nn.Module], empty: nn.Module | None = None) -> None:
         super().__init__()
@@ -92,6 +87,8 @@ class SelectedSum(Configurable):
         require_branches(states, self.branches)
         if isinstance(states[0], SymbolicTensor):
             return self._walk(states)
+        if self.policy is not None:
+            return self.policy(self, states)
         uses = self.chosen()
         terms = [branch(state) for branch, state, used in zip(self.branches, states, uses, strict=True) if used]
         if not terms:

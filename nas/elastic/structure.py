@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -66,6 +66,9 @@ class Switch(Configurable):
         candidates: each takes and returns one tensor; what they return may differ in shape.
     """
 
+    policy: Callable[[Switch, torch.Tensor], torch.Tensor] | None = None
+    """Decides in the place of the index while a trainer relaxes the choice: gets the module and what arrives."""
+
     def __init__(self, index: Value, candidates: Sequence[nn.Module]) -> None:
         super().__init__()
         least, most = bounds(index)
@@ -78,22 +81,15 @@ class Switch(Configurable):
         """The chosen candidate's result."""
         if isinstance(x, SymbolicTensor):
             return self._walk(x)
+        if self.policy is not None:
+            return self.policy(self, x)
         return self.candidates[self.chosen()[0]](x)  # type: ignore[no-any-return]
 
     def _picked(self, code: int) -> Value:
         return combine("==", self.settings["index"], code)
 
     def _walk(self, x: SymbolicTensor) -> SymbolicTensor:
-        result: SymbolicTensor | None = None
-        for code, candidate in enumerate(self.candidates):
-            picked = settled(self._picked(code))
-            if picked is False:
-                continue
-            with x.recorder.only_where(picked):
-                output = candidate(x.refined())
-            result = output if result is None else either(picked, output, result)
-        assert result is not None
-        return result
+        return one_of((settled(self._picked(code)), candidate, x) for code, candidate in enumerate(self.candidates))
 
 
 class OperatorChoice(Switch):
@@ -122,6 +118,24 @@ def _guarded(module: nn.Module, x: SymbolicTensor, condition: Value) -> Symbolic
         output = module(x.refined())
         recorder.require_same(x.shape, output.shape, "what enters and what leaves a module that may be left out")
     return either(condition, output, x)
+
+
+def one_of(branches: Iterable[tuple[Value, nn.Module, SymbolicTensor]]) -> SymbolicTensor:
+    """What the one branch returns whose condition holds, recorded as forks between the branches.
+
+    Args:
+        branches: condition, module, and what the module takes. In every architecture exactly one condition holds; one that is
+            plainly False leaves its branch out of the record.
+    """
+    result: SymbolicTensor | None = None
+    for picked, branch, x in branches:
+        if picked is False:
+            continue
+        with x.recorder.only_where(picked):
+            output = branch(x.refined())
+        result = output if result is None else either(picked, output, result)
+    assert result is not None
+    return result
 
 
 def either(condition: Value, yes: SymbolicTensor, no: SymbolicTensor) -> SymbolicTensor:

@@ -18,7 +18,7 @@ from nas.runs.trained import SupernetFacts, read_facts
 from nas.searching import Problem, Target, open_strategy, parse_target
 from nas.supernet import Space, Supernet, Task, open_space
 from nas.supernet.separate import no_supernet
-from nas.training import Recipe, Stepper, Trainer, open_trainer, steps_for_minutes
+from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, steps_for_minutes
 
 EMBEDDED_EPOCHS = 30.0
 """Training of the embedded digits when no budget is given: enough to tell good networks from bad ones in a minute or two.
@@ -43,7 +43,6 @@ class Setting:
     trained_at: Task
     deployed_at: Task
     data: ImageData
-    trainer: Trainer
     recipe: Recipe
     augmentation: Augmentation
     compute: torch.device
@@ -61,8 +60,23 @@ class Setting:
 
     def stepper(self, steps: int) -> Stepper:
         """A fresh training of a fresh supernet."""
-        batches = TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation)
-        return Stepper(self.supernet(), self.trainer, batches, self.recipe, steps, self.config.seed, self.config.precision)
+        return Stepper(
+            self.supernet(),
+            open_trainer(self.config.trainer),
+            self.batches(),
+            self.recipe,
+            steps,
+            self.config.seed,
+            self.config.precision,
+            self.batches(held=True) if self.recipe.architecture_share else None,
+            current_ranks(),
+        )
+
+    def batches(self, held: bool = False) -> TrainingBatches:
+        """Batches for the weights, or those held for architecture parameters."""
+        weights = 1.0 - self.recipe.architecture_share
+        share = (weights, 1.0) if held else (0.0, weights)
+        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, share)
 
 
 def prepare(config: RunConfig, space: Space | None = None) -> Setting:
@@ -82,6 +96,8 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
     if space.separate:
         _require_separate(space, config)
     recipe = trainer.defaults.changed(space.recipe).changed(config.settings)
+    if not space.separate and config.supernet is None:
+        require_fit(config.trainer, trainer, space, recipe)
     targets = tuple(parse_target(text, space) for text in config.targets)
     repeated = [target.metric for target in targets if sum(t.metric == target.metric for t in targets) > 1]
     if repeated:
@@ -108,10 +124,13 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
         sample_bounded(space.decisions, generator(config.seed, "feasibility"), 1, bounds)
     augmentation = replace(data.augmentation, cutout=config.cutout, mixup=config.mixup)
     augmentation.check(data.resolution)
+    setting = Setting(config, space, targets, bounds, trained_at, deployed_at, data, recipe, augmentation, compute)
     if facts is None:
         # Refuses a batch that is larger than the training data.
-        TrainingBatches(data, recipe.batch_size, config.seed, augmentation)
-    return Setting(config, space, targets, bounds, trained_at, deployed_at, data, trainer, recipe, augmentation, compute)
+        setting.batches()
+        if recipe.architecture_share:
+            setting.batches(held=True)
+    return setting
 
 
 def planned_steps(setting: Setting) -> int:
@@ -126,8 +145,7 @@ def planned_steps(setting: Setting) -> int:
         return steps_for_minutes(config.minutes, setting.stepper(steps=1_000_000))
     embedded = config.data == "digits" and not setting.space.separate
     epochs = config.epochs or (EMBEDDED_EPOCHS if embedded else setting.recipe.epochs)
-    batches = TrainingBatches(setting.data, setting.recipe.batch_size, config.seed, setting.augmentation)
-    return max(1, round(epochs * batches.steps_per_epoch))
+    return max(1, round(epochs * setting.batches().steps_per_epoch))
 
 
 def describe_data(data: ImageData) -> dict[str, Any]:

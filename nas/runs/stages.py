@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.progress import Reporter
-from nas.data import Batch, TrainingBatches, fixed_batches
+from nas.data import Batch, fixed_batches
 from nas.runs.folder import RunFolder
 from nas.runs.setting import Setting, describe_data
 from nas.runs.trained import FORMAT, SupernetFacts, load_trained, locate, read_facts, write_trained
@@ -88,7 +88,7 @@ def candidate_scorer(folder: RunFolder, setting: Setting, steps: int, keep: bool
     training = CandidateTraining(
         setting.space,
         setting.trained_at,
-        TrainingBatches(setting.data, setting.recipe.batch_size, config.seed, setting.augmentation),
+        setting.batches(),
         setting.recipe,
         steps,
         config.seed,

@@ -2,6 +2,7 @@
 
 from nas.supernet.extract import extract, without_resize
 from nas.supernet.family import Family, open_space, space_names
+from nas.supernet.relaxation import Edge, NotRelaxable, Relaxation
 from nas.supernet.separate import SeparateSpace
 from nas.supernet.space import Space
 from nas.supernet.statistics import Statistics
@@ -9,7 +10,10 @@ from nas.supernet.supernet import Supernet
 from nas.supernet.task import Task
 
 __all__ = [
+    "Edge",
     "Family",
+    "NotRelaxable",
+    "Relaxation",
     "SeparateSpace",
     "Space",
     "Statistics",

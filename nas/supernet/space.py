@@ -29,6 +29,7 @@ from nas.costs import (
     parameter_terms,
 )
 from nas.elastic import Walk, walk
+from nas.supernet.relaxation import NotRelaxable, Relaxation, operator_relaxation
 from nas.supernet.supernet import Supernet
 from nas.supernet.task import Task
 
@@ -67,6 +68,8 @@ class Space(SearchSpace):
         isomorphism, size: see `nas.architectures.Decisions`.
         graphs: what `nas draw` shows of an architecture instead of its chain of blocks: graphs by title, such as the two
             cells; see `nas.drawing.states` for the attributes that are read.
+        relaxation: how the decisions of a network are seen as choices between operators, for trainers with architecture
+            parameters; by default `operator_relaxation`.
     """
 
     separate = False
@@ -86,9 +89,11 @@ class Space(SearchSpace):
         isomorphism: Callable[[Rows], Rows] | None = None,
         graphs: Callable[[Architecture], Mapping[str, networkx.DiGraph]] | None = None,
         size: int | None = None,
+        relaxation: Callable[[Decisions, nn.Module], Relaxation] = operator_relaxation,
     ) -> None:
         self.build = build
         self.graphs = graphs
+        self._relaxation = relaxation
         self.task = task or Task()
         self.summary = summary
         self.source = source
@@ -105,13 +110,32 @@ class Space(SearchSpace):
         """The operators, units and choices of every architecture for a task; built without memory, once for each task."""
         task = task or self.task
         if task not in self._walks:
-            with torch.device("meta"), _Uninitialised():
-                network = self.build(task)
-            found = walk(network, task.input_shape)
+            found = walk(self._without_memory(task), task.input_shape)
             if found.output != (1, task.classes):
                 raise NasError(f"the network must return (N, {task.classes}) scores; it returns {found.output}")
             self._walks[task] = found
         return self._walks[task]
+
+    def relax(self, network: nn.Module) -> Relaxation:
+        """The choices of a network that `build` made, as edges for architecture parameters.
+
+        Raises:
+            NotRelaxable: some decision is no choice between operators.
+        """
+        return self._relaxation(self.decisions, network)
+
+    @cached_property
+    def unrelaxable(self) -> str | None:
+        """Why the space has no relaxation; None where it has one."""
+        try:
+            self.relax(self._without_memory(self.task))
+        except NotRelaxable as error:
+            return str(error)
+        return None
+
+    def _without_memory(self, task: Task) -> nn.Module:
+        with torch.device("meta"), _Uninitialised():
+            return self.build(task)
 
     def walk_of(self, row: np.ndarray, task: Task | None = None) -> Walk:
         """The operators among which those of one architecture, (D,) option indices, are found."""

@@ -6,6 +6,7 @@ Random numbers need no saving: every step makes its generators from the seed and
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,34 @@ FORMAT = "1"
 WEIGHTS, OPTIMISER = "weights/", "optimiser/"
 
 
-def save_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None, facts: dict[str, Any]) -> None:
-    """Write weights, optimiser state and JSON facts, whole or not at all."""
-    tensors = {WEIGHTS + name: value for name, value in network.state_dict().items()}
-    if optimiser is not None:
-        for name, parameter in network.named_parameters():
-            for key, value in optimiser.state.get(parameter, {}).items():
+Parts = Mapping[str, tuple[nn.Module, torch.optim.Optimizer | None]]
+"""Modules by name, each with the optimiser of its parameters where it has one."""
+
+
+def save_checkpoint(
+    path: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer | None,
+    facts: dict[str, Any],
+    parts: Parts | None = None,
+) -> None:
+    """Write weights, optimiser state and JSON facts, and those of further parts of a training, whole or not at all."""
+    tensors: dict[str, torch.Tensor] = {}
+    for prefix, (module, its_optimiser) in _all(network, optimiser, parts).items():
+        tensors |= {f"{prefix}{WEIGHTS}{name}": value for name, value in module.state_dict().items()}
+        if its_optimiser is None:
+            continue
+        for name, parameter in module.named_parameters():
+            for key, value in its_optimiser.state.get(parameter, {}).items():
                 if value is not None:
-                    tensors[f"{OPTIMISER}{name}/{key}"] = torch.as_tensor(value)
+                    tensors[f"{prefix}{OPTIMISER}{name}/{key}"] = torch.as_tensor(value)
     save_tensors(path, tensors, {"format": FORMAT, "facts": json.dumps(facts)})
 
 
-def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None) -> dict[str, Any]:
-    """Read a checkpoint into a network, and into an optimiser where one is given; returns its facts.
+def load_checkpoint(
+    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer | None, parts: Parts | None = None
+) -> dict[str, Any]:
+    """Read a checkpoint into a network and further parts, and into their optimisers; returns its facts.
 
     Raises:
         NasError: missing, truncated, of another version, or of another network.
@@ -39,27 +55,39 @@ def load_checkpoint(path: Path, network: nn.Module, optimiser: torch.optim.Optim
     tensors, metadata = load_tensors(path, "checkpoint")
     if metadata.get("format") != FORMAT:
         raise NasError(f"checkpoint {path} has format {metadata.get('format', 'unknown')}; this version reads format {FORMAT}")
-    weights = {name.removeprefix(WEIGHTS): value for name, value in tensors.items() if name.startswith(WEIGHTS)}
-    own = network.state_dict()
-    wrong = sorted(set(weights) ^ set(own)) or [name for name in own if own[name].shape != weights[name].shape]
-    if wrong:
-        raise NasError(
-            f"checkpoint {path} holds another network: '{wrong[0]}' does not match; was it trained on another space, "
-            "or for another number of classes or channels?"
-        )
-    network.load_state_dict(weights)
-    if optimiser is not None:
-        _load_optimiser(network, optimiser, tensors)
+    every = _all(network, optimiser, parts)
+    weights = {prefix: _under(prefix + WEIGHTS, tensors) for prefix in every}
+    for prefix, (module, _) in every.items():
+        own = module.state_dict()
+        wrong = sorted(set(weights[prefix]) ^ set(own)) or [
+            name for name in own if own[name].shape != weights[prefix][name].shape
+        ]
+        if wrong:
+            raise NasError(
+                f"checkpoint {path} holds another network: '{wrong[0]}' does not match; was it trained on another space, "
+                "or for another number of classes or channels?"
+            )
+    for prefix, (module, its_optimiser) in every.items():
+        module.load_state_dict(weights[prefix])
+        if its_optimiser is not None:
+            _load_optimiser(module, its_optimiser, _under(prefix + OPTIMISER, tensors))
     facts: dict[str, Any] = json.loads(metadata["facts"])
     return facts
 
 
-def _load_optimiser(network: nn.Module, optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    for name, parameter in network.named_parameters():
-        prefix = f"{OPTIMISER}{name}/"
-        for key, value in tensors.items():
-            if key.startswith(prefix):
-                # The parameter's own memory layout, so that a resumed step does the same arithmetic in the same order.
-                same = value.shape == parameter.shape
-                like = torch.empty_like(parameter if same else value, device=parameter.device)
-                optimiser.state[parameter][key.removeprefix(prefix)] = like.copy_(value).detach()
+def _all(network: nn.Module, optimiser: torch.optim.Optimizer | None, parts: Parts | None) -> Parts:
+    """Everything by the prefix of its tensors."""
+    return {"": (network, optimiser), **{f"{name}/": part for name, part in (parts or {}).items()}}
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _load_optimiser(module: nn.Module, optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    for name, parameter in module.named_parameters():
+        for key, value in _under(f"{name}/", tensors).items():
+            # The parameter's own memory layout, so that a resumed step does the same arithmetic in the same order.
+            same = value.shape == parameter.shape
+            like = torch.empty_like(parameter if same else value, device=parameter.device)
+            optimiser.state[parameter][key] = like.copy_(value).detach()

@@ -28,6 +28,7 @@ def train(stepper: Stepper, checkpoint: Path | None = None, reporter: Reporter |
     """Run all the steps of a training, or those that are left where a checkpoint exists.
 
     A run that is interrupted, at whatever moment, goes on from its last checkpoint and ends as if nothing had happened.
+    Of several processes that train together, the first one writes the checkpoints and all of them read them.
     Ctrl-C lets the step in progress end and writes a checkpoint first; a second one does not wait.
 
     Raises:
@@ -43,25 +44,33 @@ def train(stepper: Stepper, checkpoint: Path | None = None, reporter: Reporter |
     }
     step, losses, spent = 0, [], 0.0
     if checkpoint is not None and checkpoint.exists():
-        facts = load_checkpoint(checkpoint, stepper.supernet, stepper.optimiser)
+        facts = load_checkpoint(checkpoint, stepper.supernet, stepper.optimiser, stepper.parts)
         if facts["plan"] != plan:
             raise NasError(f"checkpoint {checkpoint} belongs to another training plan; remove it or use another folder")
         step, losses, spent = facts["step"], facts["losses"], facts["seconds"]
+        stepper.trainer.restore(facts["rule"])
     started = saved = time.monotonic()
+    phases = stepper.trainer.phases(stepper.steps, stepper.recipe)
+    for phase in phases:
+        reporter.say(f"from step {phase.start + 1}: {phase.name}: {phase.text}")
     reporter.start("training", stepper.steps, step)
     try:
-        with held_interrupt() as interrupted, stepper:
+        with held_interrupt() as stepper.stop_asked, stepper:
             while step < stepper.steps:
                 losses.append(stepper.run(step))
                 step += 1
-                reporter.advance(step, f"loss {losses[-1]:.3f}")
-                now, stop = time.monotonic(), interrupted()
-                if checkpoint is not None and (stop or step == stepper.steps or now - saved > CHECKPOINT_SECONDS):
+                named = next((phase.name + ", " for phase in reversed(phases) if phase.start < step), "")
+                reporter.advance(step, f"{named}loss {losses[-1]:.3f}")
+                now, stop = time.monotonic(), stepper.stopping
+                due = stop or step == stepper.steps or now - saved > CHECKPOINT_SECONDS
+                if checkpoint is not None and due and stepper.ranks.leads:
                     facts = {"plan": plan, "step": step, "losses": losses, "seconds": spent + now - started}
-                    save_checkpoint(checkpoint, stepper.supernet, stepper.optimiser, facts)
+                    facts["rule"] = stepper.trainer.facts()
+                    save_checkpoint(checkpoint, stepper.supernet, stepper.optimiser, facts, stepper.parts)
                     saved = now
                 if stop:
                     raise KeyboardInterrupt
     finally:
         reporter.finish()
+    stepper.finish()
     return TrainingResult(losses, spent + time.monotonic() - started)

@@ -1,42 +1,55 @@
-"""Optimisers and learning-rate schedules."""
+"""Optimisers over a supernet's weights."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Container
+from typing import Any
 
 import torch
 from torch import nn
 
+from nas.training.lars import Lars
 from nas.training.recipe import Recipe
 
 
-def build_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """An optimiser over the trainable parameters; weight decay acts on tensors of more than one dimension only."""
+def build_optimiser(network: nn.Module, recipe: Recipe, decayed: Container[int] | None = None) -> torch.optim.Optimizer:
+    """An optimiser over the trainable parameters.
+
+    Args:
+        decayed: identities of the parameters that weight decay may act on; all of them by default. By `recipe.decay_of` it
+            acts on tensors of more than one dimension only, or on all.
+    """
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+
+    def decays(parameter: nn.Parameter) -> bool:
+        return (parameter.ndim > 1 or recipe.decay_of == "all") and (decayed is None or id(parameter) in decayed)
+
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trainable if decays(p)], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trainable if not decays(p)], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    rate, momentum = recipe.peak_rate, recipe.momentum
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(recipe.momentum, 0.999), fused=True)
-    optimiser = torch.optim.SGD(groups, lr=recipe.peak_rate, momentum=recipe.momentum, fused=True)
-    if recipe.momentum:
-        # The fused kernel wants a buffer for all parameters of a step or for none, and a sub-network may use some
-        # parameters for the first time. A buffer of zeros is what the first use would make.
-        for parameter in trainable:
-            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return torch.optim.AdamW(groups, lr=rate, betas=(momentum, 0.999), eps=recipe.epsilon, fused=True)
+    if recipe.optimiser == "rmsprop":
+        return torch.optim.RMSprop(
+            groups, lr=rate, alpha=recipe.squares_decay, eps=recipe.epsilon, momentum=momentum, foreach=True
+        )
+    if recipe.optimiser == "lars":
+        return Lars(groups, lr=rate, momentum=momentum, trust=recipe.trust)
+    nesterov = recipe.nesterov and momentum > 0
+    optimiser = torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=nesterov, fused=True)
+    forget(optimiser)
     return optimiser
 
 
-def rate_at(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of one step: a linear warm-up, then the schedule down to 0 at the end."""
-    warmup = recipe.warmup * steps
-    if step < warmup:
-        return recipe.peak_rate * (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(steps - warmup, 1)
-    if recipe.schedule == "linear":
-        return recipe.peak_rate * (1.0 - progress)
-    if recipe.schedule == "cosine":
-        return recipe.peak_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
-    return recipe.peak_rate
+def forget(optimiser: torch.optim.Optimizer) -> None:
+    """Begin anew with the optimiser's state, as at the start of a training."""
+    optimiser.state.clear()
+    if isinstance(optimiser, torch.optim.SGD):
+        # The fused kernel wants a buffer for all parameters of a step or for none, and a sub-network may use some
+        # parameters for the first time. A buffer of zeros is what the first use would make.
+        for group in optimiser.param_groups:
+            for parameter in group["params"] if group["momentum"] else ():
+                optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

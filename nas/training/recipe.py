@@ -11,30 +11,56 @@ from nas.base.errors import NasError, unknown
 
 
 class Recipe(BaseModel):
-    """Optimiser, schedule, regularisation.
+    """Optimiser, schedule, regularisation. A trainer with figures of its own adds them in a subclass.
 
     The learning rate is given for `reference_batch` images and scaled linearly with the batch in use (Goyal et al. 2017).
+    Lengths in epochs are those of a training of `epochs`; where a budget makes it shorter or longer, they keep their share.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = Field(0.5, gt=0, allow_inf_nan=False)
-    reference_batch: int = Field(1024, gt=0)
-    batch_size: int = Field(64, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    optimiser: Literal["sgd", "rmsprop", "adamw", "lars"] = "sgd"
+    learning_rate: float = Field(0.5, gt=0, allow_inf_nan=False, description="peak rate for `reference_batch` images")
+    reference_batch: int = Field(1024, gt=0, description="batch size that the rate is given for")
+    batch_size: int = Field(64, gt=0, description="images a step, over all processes")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD, RMSProp and LARS; the first beta of AdamW")
+    nesterov: bool = Field(False, description="Nesterov's momentum, for SGD")
+    squares_decay: float = Field(0.9, ge=0, lt=1, description="of RMSProp's mean of squared gradients")
+    epsilon: float = Field(1e-8, gt=0, allow_inf_nan=False, description="added to the denominators of RMSProp and AdamW")
+    trust: float = Field(1e-3, gt=0, allow_inf_nan=False, description="trust coefficient of LARS")
     weight_decay: float = Field(4e-5, ge=0, allow_inf_nan=False)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    decay_of: Literal["matrices", "all"] = Field("matrices", description="whether biases and norms decay too")
+    decay_on: Literal["all", "largest"] = Field("all", description="whether weights outside the largest network decay too")
+    schedule: Literal["linear", "cosine", "exponential", "constant"] = "linear"
+    last_rate: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="rate at which linear and cosine end, scaled like the peak"
+    )
+    rate_decay: float = Field(0.97, gt=0, le=1, description="factor of the exponential schedule")
+    rate_decay_epochs: float = Field(2.4, gt=0, description="epochs after which the exponential schedule multiplies by it")
+    rate_floor: float = Field(
+        0.0, ge=0, le=1, description="share of the peak below which the exponential schedule stays constant"
+    )
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    dropout: float | None = Field(None, ge=0, lt=1, description="of the network's dropout layers; null for the space's own")
+    drop_path: float | None = Field(None, ge=0, lt=1, description="of residual branches at the end; null for the space's own")
     clip_norm: float | None = Field(None, gt=0, description="largest norm of the whole gradient; null for none")
+    clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient; null for none")
     norm_affine: bool = Field(True, description="whether scale and shift of batch norms are trained")
+    average: float | None = Field(None, gt=0, lt=1, description="decay of the moving average of the weights; null for none")
+    architecture_share: float = Field(
+        0.0, ge=0, lt=1, description="share of the training images kept for architecture parameters"
+    )
     epochs: float = Field(120, gt=0, allow_inf_nan=False, description="length when no budget is given")
+
+    def scaled(self, rate: float) -> float:
+        """A rate given for `reference_batch` images, for the batch size in use."""
+        return rate * self.batch_size / self.reference_batch
 
     @property
     def peak_rate(self) -> float:
         """The learning rate after scaling to the batch size."""
-        return self.learning_rate * self.batch_size / self.reference_batch
+        return self.scaled(self.learning_rate)
 
     def changed(self, overrides: Mapping[str, Any]) -> Recipe:
         """A copy with some figures changed; texts are read as numbers where a number belongs.

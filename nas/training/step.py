@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import nn
 
 from nas.base.errors import NasError
 from nas.base.seeds import generator, integer_seed
-from nas.data import TrainingBatches
+from nas.data import Batch, TrainingBatches
 from nas.elastic import DirectGradients, ElasticBatchNorm2d
-from nas.supernet import Supernet
-from nas.training.optimisers import build_optimiser, rate_at
+from nas.training.average import WeightAverage
+from nas.training.optimisers import build_optimiser
+from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
-from nas.training.trainer import StepContext, Trainer
+from nas.training.regularisers import Regularisers, run_by_largest
+from nas.training.trainer import Pass, StepContext, Trainer
 
 
 class Diverged(NasError):
@@ -23,84 +29,163 @@ class Diverged(NasError):
 class Stepper:
     """A supernet being trained by a rule; use as a context, which attaches the direct gradients.
 
-    Every random number of a step comes from the seed and the step's number, so that any step can be done again.
+    Every random number of a step comes from the seed and the step's number, so that any step can be done again. It is the
+    `nas.training.trainer.Engine` of its trainer.
+
+    Args:
+        trainer: one object for each training, since a rule may have a state.
+        batches: what weights are trained on, this process's part of every batch.
+        held: batches for architecture parameters, where the recipe keeps a share of the images for them.
+        ranks: the processes that train together.
+
+    Attributes:
+        stop_asked: asked once a step, whether somebody wants the training to stop.
+        stopping: whether somebody did in the last step, in any of the processes: all of them learn it at the same step.
     """
 
     def __init__(
         self,
-        supernet: Supernet,
+        supernet: Any,
         trainer: Trainer,
         batches: TrainingBatches,
         recipe: Recipe,
         steps: int,
         seed: int,
         precision: str = "32-true",
+        held: TrainingBatches | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.trainer, self.batches, self.recipe = trainer, batches, recipe
+        self.supernet = supernet.to(memory_format=torch.channels_last)
+        self.trainer, self.batches, self.held, self.recipe = trainer, batches, held, recipe
         self.steps, self.seed, self.precision = steps, seed, precision
+        self.ranks = ranks or Ranks()
+        self.steps_per_epoch = batches.steps_per_epoch
         self.device = next(supernet.parameters()).device
         for module in supernet.modules():
             if isinstance(module, ElasticBatchNorm2d):
                 module.requires_grad_(recipe.norm_affine)
-        self.optimiser = build_optimiser(supernet, recipe)
-        self._gradients = DirectGradients(supernet)
+        self._regularisers = Regularisers(supernet, recipe)
+        decayed = run_by_largest(supernet) if recipe.decay_on == "largest" and recipe.weight_decay else None
+        self.optimiser = build_optimiser(supernet, recipe, decayed)
+        self.stop_asked: Callable[[], bool] = lambda: False
+        self.stopping = False
+        self._current: dict[str, Batch] = {}
+        self._step = 0
+        trainer.prepare(self)
+        self.average = None if recipe.average is None else WeightAverage(supernet, recipe.average)
+        self._gradients = DirectGradients(supernet) if trainer.direct else None
         self._dropout = torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
     def __enter__(self) -> Stepper:
         self.supernet.train()
         self._dropout.__enter__()
-        self._gradients.__enter__()
+        if self._gradients is not None:
+            self._gradients.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._gradients.__exit__(None, None, None)
+        if self._gradients is not None:
+            self._gradients.__exit__(None, None, None)
+        self.optimiser.zero_grad(set_to_none=True)
         self._dropout.__exit__(None, None, None)
+
+    @property
+    def parts(self) -> dict[str, tuple[nn.Module, torch.optim.Optimizer | None]]:
+        """What the training consists of besides the supernet: modules by name, each with its optimiser where it has one."""
+        found: dict[str, tuple[nn.Module, torch.optim.Optimizer | None]] = {}
+        if self.average is not None:
+            found["average"] = (self.average, None)
+        if self.trainer.state is not None:
+            found["rule"] = (self.trainer.state, None)
+            for name, optimiser in self.trainer.optimisers.items():
+                found[f"rule-{name}"] = (self.trainer.state, optimiser)
+        return found
 
     def run(self, step: int) -> float:
         """Do one step; returns the weighted sum of the losses. Raises Diverged when that is no finite number."""
-        batch = self.batches.batch(step)
-        images = batch.images.to(self.device, non_blocking=True)
-        targets = batch.targets.to(self.device, non_blocking=True)
+        self._step = step
+        self._current.clear()
         self._seed_dropout(step)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.recipe, step, self.steps)
-        self._gradients.begin()
-        total = self._passes(step, images, targets)
-        self._gradients.end()
+            group["lr"] = self.trainer.rate(step, self.steps, self.recipe)
+        self._regularisers.set_progress(step / self.steps)
+        rng = generator(self.seed, "architectures", step)
+        context = StepContext(step, self.steps, self.supernet.space.decisions, rng, self.recipe)
+        if self._gradients is None:
+            self.optimiser.zero_grad(set_to_none=True)
+            total = self.trainer.step(context, self)
+        else:
+            self._gradients.begin()
+            total = self.trainer.step(context, self)
+            self._gradients.end()
+        total = self._reduce(total)
         if not math.isfinite(total):
             raise Diverged(
                 f"the loss is {total} at step {step + 1}: training diverged; lower the rate, for example with "
                 f"--set learning_rate={self.recipe.learning_rate / 4:g}, or clip gradients with --set clip_norm=1"
             )
+        if self.recipe.clip_value is not None:
+            torch.nn.utils.clip_grad_value_(self.supernet.parameters(), self.recipe.clip_value)
         if self.recipe.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip_norm)
         self.optimiser.step()
+        if self.average is not None:
+            self.average.update(step)
+        self.trainer.after(context, self)
         return total
 
-    def _passes(self, step: int, images: torch.Tensor, targets: torch.Tensor) -> float:
-        """Forward and backward for everything that the rule asks for; gradients add up."""
-        rng = generator(self.seed, "architectures", step)
-        context = StepContext(step, self.steps, self.supernet.space.decisions, rng, self.recipe)
-        rule = self.trainer.passes(context)
-        total = 0.0
-        asked = next(rule, None)
-        while asked is not None:
-            self.supernet.activate(asked.row)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed"):
-                scores = self.supernet(images)
-                loss = asked.loss(scores, targets) * asked.weight
+    def finish(self) -> None:
+        """After the last step: the averaged weights take the place of the last ones, where an average was kept."""
+        if self.average is not None:
+            self.average.apply_to_network()
+
+    def batch(self) -> Batch:
+        """See `Engine`."""
+        return self._fetched("batch", self.batches)
+
+    def held_batch(self) -> Batch:
+        """See `Engine`."""
+        if self.held is None:
+            raise RuntimeError("no images are kept for architecture parameters: the recipe's architecture_share is 0")
+        return self._fetched("held", self.held)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """See `Engine`."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed")
+
+    def learn(self, asked: Pass) -> tuple[torch.Tensor, float]:
+        """See `Engine`."""
+        batch = self.batch()
+        self.supernet.activate(asked.row)
+        with self._regularisers.switched(asked.regularised):
+            with self.autocast():
+                scores = self.supernet(batch.images)
+                loss = asked.loss(scores, batch.targets) * asked.weight
             loss.backward()
-            total += float(loss.detach())
-            try:
-                asked = rule.send(scores.detach())
-            except StopIteration:
-                asked = None
-        return total
+        return scores.detach(), float(loss.detach())
+
+    def _fetched(self, name: str, batches: TrainingBatches) -> Batch:
+        if name not in self._current:
+            batch = batches.batch(self._step)
+            images = batch.images.to(self.device, non_blocking=True)
+            self._current[name] = Batch(images, batch.targets.to(self.device, non_blocking=True))
+        return self._current[name]
+
+    def _reduce(self, total: float) -> float:
+        """Mean of gradients and loss over the processes; all of them trained the same sub-networks in this step."""
+        if self.ranks.size == 1:
+            self.stopping = self.stop_asked()
+            return total
+        told = torch.tensor([total, float(self.stop_asked())], dtype=torch.float32, device=self.device)
+        gradients = [parameter.grad for parameter in self.supernet.parameters() if parameter.grad is not None]
+        self.ranks.average([told, *gradients])
+        self.stopping = bool(told[1] > 0)
+        return float(told[0])
 
     def _seed_dropout(self, step: int) -> None:
-        """Dropout draws from torch's own generator, which is this loop's alone until it ends."""
-        drawn = integer_seed(self.seed, "dropout", step)
+        """Dropout draws from torch's own generator, which is this loop's alone until it ends; processes draw apart."""
+        stream = ("dropout", step) if self.ranks.leads else ("dropout", step, self.ranks.rank)
+        drawn = integer_seed(self.seed, *stream)
         torch.default_generator.manual_seed(drawn)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(drawn)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+import contextlib
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from nas.architectures import Decisions
 from nas.base import plugins
 from nas.base.errors import NasError
+from nas.data import Batch
+from nas.supernet import Space, Supernet
+from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
+from nas.training.schedules import rate_at
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Scores (N, classes) and targets ((N,) labels or (N, classes) shares) -> scalar."""
@@ -28,11 +33,13 @@ class Pass:
         row: the sub-network, (D,) option indices.
         loss: what it minimises on this batch.
         weight: factor of its gradient in the step's sum.
+        regularised: whether dropout and drop path are on.
     """
 
     row: np.ndarray
     loss: Loss
     weight: float = 1.0
+    regularised: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,25 +52,109 @@ class StepContext:
     rng: np.random.Generator
     recipe: Recipe
 
+    @property
+    def epoch(self) -> float:
+        """How many epochs of the recipe's `epochs` are done; a shorter budget goes through them faster."""
+        return self.step / self.steps * self.recipe.epochs
+
     def cross_entropy(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Cross-entropy with the recipe's label smoothing."""
         return F.cross_entropy(scores, targets, label_smoothing=self.recipe.label_smoothing)
 
 
-class Trainer(ABC):
-    """A step rule. One loop runs every rule; a rule knows decisions, never a particular space.
+class Engine(Protocol):
+    """What runs a rule: the one loop's step, as a trainer sees it.
+
+    Attributes:
+        optimiser: over the supernet's weights; the loop steps it after the rule.
+        steps_per_epoch: batches that make one pass over the data.
+    """
+
+    supernet: Supernet
+    recipe: Recipe
+    steps: int
+    seed: int
+    device: torch.device
+    ranks: Ranks
+    optimiser: torch.optim.Optimizer
+    steps_per_epoch: int
+
+    def batch(self) -> Batch:
+        """The training images of this step and their targets, on the device."""
+
+    def held_batch(self) -> Batch:
+        """Images for architecture parameters, from the share of the training images that weights are not trained on."""
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The precision in which passes run."""
+
+    def learn(self, asked: Pass) -> tuple[torch.Tensor, float]:
+        """One forward and backward pass on this step's batch; gradients add up.
+
+        Returns:
+            The scores, detached, and the loss times its weight.
+        """
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training that differs from the others.
+
+    Attributes:
+        start: number of its first step.
+        text: what is trained, for the user.
+    """
+
+    name: str
+    start: int
+    text: str
+
+
+class Trainer:
+    """A step rule. One loop runs every rule; a rule knows decisions and elastic layers, never a particular space.
+
+    Most rules only write `passes`. A rule that does more (a second optimiser, a teacher, another kind of pass) overrides
+    `step`, makes what it needs in `prepare`, and names it in `state` and `optimisers`, so that checkpoints hold it.
 
     Attributes:
         defaults: the paper's recipe.
         summary: one line for `nas trainers`.
         source: the paper.
+        origins: name of a figure -> where its default is from, where that is not the paper.
+        direct: whether passes run one sub-network whose gradients are added directly (`nas.elastic.DirectGradients`); a rule
+            that differentiates through the supernet itself says False.
+        state: further tensors of the rule: architecture parameters, a teacher.
+        optimisers: by name, over parameters of `state`.
     """
 
     defaults: ClassVar[Recipe]
     summary: ClassVar[str]
     source: ClassVar[str]
+    origins: ClassVar[Mapping[str, str]] = {}
+    direct: ClassVar[bool] = True
 
-    @abstractmethod
+    state: nn.Module | None = None
+    optimisers: Mapping[str, torch.optim.Optimizer] = {}
+
+    @classmethod
+    def misfit(cls, space: Space, recipe: Recipe) -> str | None:
+        """Why a space cannot be trained this way, as a sentence that goes on after 'because'; None where it can."""
+        return None
+
+    def prepare(self, engine: Engine) -> None:
+        """Called once, before the first step or the reading of a checkpoint: initialise weights, make `state`.
+
+        Random numbers come from generators made from `engine.seed`.
+        """
+
+    def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
+        """The parts of a training of so many steps; none where it is of one piece."""
+        return []
+
+    def rate(self, step: int, steps: int, recipe: Recipe) -> float:
+        """The learning rate of the weights in one step."""
+        return rate_at(recipe, step, steps)
+
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """The passes of one step, in order.
 
@@ -74,6 +165,35 @@ class Trainer(ABC):
 
         The gradients of all passes are summed, each times its weight, before the optimiser's one step.
         """
+        raise TypeError(f"{type(self).__name__} does not say which sub-networks a step trains: write passes or step")
+
+    def step(self, context: StepContext, engine: Engine) -> float:
+        """Leave the step's gradients on the supernet's weights; returns the loss, summed over passes with their weights."""
+        rule = self.passes(context)
+        total = 0.0
+        asked = next(rule, None)
+        while asked is not None:
+            scores, loss = engine.learn(asked)
+            total += loss
+            try:
+                asked = rule.send(scores)
+            except StopIteration:
+                asked = None
+        return total
+
+    def after(self, context: StepContext, engine: Engine) -> None:
+        """Called after the optimiser's step."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint must hold besides tensors, as JSON."""
+        return {}
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        """Take up the facts of a checkpoint."""
+
+    def derive(self, decisions: Decisions) -> np.ndarray | None:
+        """The architecture (D,) that the training itself arrived at, where the rule learns one."""
+        return None
 
 
 def open_trainer(name: str) -> Trainer:
@@ -82,3 +202,15 @@ def open_trainer(name: str) -> Trainer:
     if not (isinstance(found, type) and issubclass(found, Trainer)):
         raise NasError(f"the entry point of trainer '{name}' must be a subclass of nas.training.Trainer; it is {found!r}")
     return found()
+
+
+def require_fit(name: str, trainer: Trainer, space: Space, recipe: Recipe) -> None:
+    """Raise NasError unless the trainer can train the space; the error says why not and names those that can."""
+    why = trainer.misfit(space, recipe)
+    if why is None:
+        return
+    others = {other: open_trainer(other) for other in plugins.installed("trainers")}
+    fitting = [other for other, candidate in others.items() if candidate.misfit(space, candidate.defaults) is None]
+    raise NasError(
+        f"trainer '{name}' cannot train space '{space.name}', because {why}; trainers that can: {', '.join(fitting)}"
+    )

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from nas.choices import Option
-from nas.elastic import ElasticBatchNorm2d, SymbolicTensor
+from nas.elastic import ElasticBatchNorm2d
 from nas.supernet import Space, Task
 from search_spaces.cells import known
-from search_spaces.cells.auxiliary import MIDDLE, AuxiliaryHead
+from search_spaces.cells.auxiliary import MIDDLE, AuxiliaryHead, CellNetwork
 from search_spaces.cells.darts_cell import CELLS, NODES, Cell
 from search_spaces.cells.decisions import isomorphism
 from search_spaces.cells.genotype import Genotype, decisions_of
@@ -25,14 +25,14 @@ LARGE = 128
 """From this resolution on, three convolutions of stride 2 come before the first cell, as the paper has it for ImageNet."""
 
 
-class DartsNetwork(nn.Module):
+class DartsNetwork(CellNetwork):
     """Stem, cells with reduction cells at a third and two thirds of the depth, mean over the map, linear.
 
     Args:
         channels: C, of the first cell's nodes.
         cells: how many.
         affine: False for the network that the paper searches: no batch norm scales, and pools are followed by one.
-        drop_path: probability at the end of training; see `search_spaces.cells.drop_path`.
+        drop_path: probability at the end of training; see `nas.elastic.drop_path`.
         auxiliary: whether there is an auxiliary head after the second reduction; see `search_spaces.cells.auxiliary`.
     """
 
@@ -45,7 +45,7 @@ class DartsNetwork(nn.Module):
         drop_path: float = 0.0,
         auxiliary: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__([choice for cell in CELLS for choice in cell.choices])
         large = task.resolution >= LARGE
         self.stem: nn.Module
         self.second_stem: nn.Module | None = None
@@ -61,7 +61,6 @@ class DartsNetwork(nn.Module):
             sides, widths = [task.resolution] * 2, [3 * channels] * 2
             self.stem = nn.Sequential(*_conv_norm(task.channels, 3 * channels, 1, affine))
         self.cells = nn.ModuleList()
-        self.auxiliary: AuxiliaryHead | None = None
         self.auxiliary_cell = 2 * cells // 3
         for index in range(cells):
             reduces = index in (cells // 3, 2 * cells // 3)
@@ -82,21 +81,8 @@ class DartsNetwork(nn.Module):
                 self.auxiliary = AuxiliaryHead(reduce, cell.side, task.classes, 2 if large else 3, last_norm=not large)
         self.linear = nn.Linear(widths[-1], task.classes)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) -> scores (N, classes)."""
-        if isinstance(images, SymbolicTensor):
-            # Every node adds up two operators, so all decisions matter; the conditions of 14 edges need not say it.
-            images.recorder.use(*(choice for cell in CELLS for choice in cell.choices))
-        return self._run(images)[0]
-
-    def with_auxiliary(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores and those of the auxiliary head, for training."""
-        if self.auxiliary is None:
-            raise RuntimeError("this network was built without an auxiliary head: pass auxiliary=True")
-        scores, middle = self._run(images)
-        return scores, self.auxiliary(middle)
-
-    def _run(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def run_cells(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `CellNetwork`."""
         before = previous = middle = self.stem(images)
         if self.second_stem is not None:
             previous = self.second_stem(before)

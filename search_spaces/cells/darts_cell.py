@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from nas.elastic import SelectedSum, Switch
+from nas.elastic.drop_path import with_drop_path
 from search_spaces.cells.decisions import PairedCell
-from search_spaces.cells.drop_path import with_drop_path
 from search_spaces.cells.operators import DARTS_OPERATORS, FactorisedReduction, Place, ReluConvNorm
 
 NODES = 4

@@ -7,6 +7,7 @@ sum of block b.
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -22,7 +23,7 @@ Pairs: TypeAlias = tuple[tuple[str, int], ...]
 """Operator and input state of each operand, two a block, block after block: half of a genotype."""
 
 
-class CellDecisions:
+class CellDecisions(ABC):
     """The decisions of one type of cell, shared by all cells of that type.
 
     Attributes:
@@ -39,13 +40,13 @@ class CellDecisions:
         self.blocks = blocks
         self.operators = tuple(operators)
 
+    @abstractmethod
     def slots(self, codes: Rows) -> tuple[Slots, Slots]:
         """Columns of the choices (N, K) -> sources and operators, (N, B, 2) each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def codes(self, sources: Slots, operators: Slots) -> Rows:
         """The inverse of `slots` for cells that this space has."""
-        raise NotImplementedError
 
     def require_legal(self, block: int, inputs: tuple[int, int]) -> None:
         """Raises NasError where a block of this space cannot read these two states."""

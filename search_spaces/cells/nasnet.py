@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from nas.choices import Option
-from nas.elastic import ElasticBatchNorm2d, SelectedLinear, Selection, SymbolicTensor
+from nas.elastic import ElasticBatchNorm2d, SelectedLinear, Selection
 from nas.supernet import Space, Task
 from search_spaces.cells import known
-from search_spaces.cells.auxiliary import MIDDLE, AuxiliaryHead
+from search_spaces.cells.auxiliary import MIDDLE, AuxiliaryHead, CellNetwork
 from search_spaces.cells.decisions import isomorphism
 from search_spaces.cells.genotype import Genotype, decisions_of
 from search_spaces.cells.graphs import cell_graphs
@@ -26,7 +26,7 @@ LARGE = 128
 """From this resolution on, a convolution of stride 2 and two reduction cells come first, as the paper has it for ImageNet."""
 
 
-class NasNetNetwork(nn.Module):
+class NasNetNetwork(CellNetwork):
     """Stem, three times `repeats` normal cells with a reduction cell before the second and the third group, head.
 
     Args:
@@ -53,7 +53,7 @@ class NasNetNetwork(nn.Module):
         auxiliary: bool = False,
         kept: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__([choice for cell in CELLS for choice in cell.choices])
         large = task.resolution >= LARGE
         always = {name: tuple(states) for name, states in (kept or {}).items()}
         settings = Settings(1e-3 if large else 1e-5, 3e-4 if large else 0.1, drop_path, always)
@@ -81,7 +81,6 @@ class NasNetNetwork(nn.Module):
         if large:
             add(1, filters // 4, last_but_one())
             add(1, filters // 2, last_but_one())
-        self.auxiliary: AuxiliaryHead | None = None
         self.auxiliary_cell = -1
         for group in range(3):
             width = filters * 2**group
@@ -100,21 +99,8 @@ class NasNetNetwork(nn.Module):
         assert isinstance(outputs[-1].width, Selection)
         self.linear = SelectedLinear(outputs[-1].width, task.classes)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) -> scores (N, classes)."""
-        if isinstance(images, SymbolicTensor):
-            # Every operand runs one operator on one state, so all decisions matter; the conditions need not say it.
-            images.recorder.use(*(choice for cell in CELLS for choice in cell.choices))
-        return self._run(images)[0]
-
-    def with_auxiliary(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores and those of the auxiliary head, for training."""
-        if self.auxiliary is None:
-            raise RuntimeError("this network was built without an auxiliary head: pass auxiliary=True")
-        scores, middle = self._run(images)
-        return scores, self.auxiliary(middle)
-
-    def _run(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def run_cells(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `CellNetwork`."""
         outputs = [self.stem(images)]
         for cell, older in zip(self.cells, self.older, strict=True):
             outputs.append(cell(outputs[older], outputs[-1]))
@@ -125,7 +111,7 @@ class NasNetNetwork(nn.Module):
 def nasnet_space(task: Task | None = None, name: str = "cells:nasnet", **settings: Any) -> Space:
     """The space; by default with N = 2 and 16 filters, for CIFAR-10.
 
-    The paper searches with N = 2 and 32 filters, one network at a time; a supernet holds 520 operators a cell, 30 M weights
+    The paper searches with N = 2 and 32 filters, one network at a time; a supernet holds 520 operators a cell, 31 M weights
     with 16 filters and 121 M with 32.
 
     Args:

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from nas.elastic import Concatenation, InputChoice, OperatorChoice, SelectedConv2d, Selection
+from nas.elastic.drop_path import with_drop_path
 from search_spaces.cells.decisions import FreeCell
-from search_spaces.cells.drop_path import with_drop_path
 from search_spaces.cells.isomorphism import INPUTS
 from search_spaces.cells.operators import NASNET_OPERATORS, FactorisedReduction, Place, ReluConvNorm, moved
 from search_spaces.cells.values import StatesLeft

@@ -24,7 +24,7 @@ from nas.base.progress import Silent
 from nas.supernet import Space
 from nas.training import Recipe, Stepper, train
 from nas.training.checkpoint import load_checkpoint, save_checkpoint
-from nas.training.uniform import Uniform
+from nas.training.trainers.uniform import Uniform
 
 FIGURES = {
     "sgd": recipe(clip_norm=1.0, schedule="cosine", warmup=0.3),

@@ -10,7 +10,7 @@ from tiny_training import recipe, stepper, tiny_space
 import nas.training.planning
 from nas.base.errors import NasError
 from nas.training import Stepper, steps_for_minutes
-from nas.training.uniform import Uniform
+from nas.training.trainers.uniform import Uniform
 
 
 class FakeClock:

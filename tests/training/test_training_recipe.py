@@ -13,8 +13,9 @@ from torch import nn
 
 from nas.base.errors import NasError
 from nas.training import Recipe, open_trainer
-from nas.training.optimisers import build_optimiser, rate_at
-from nas.training.uniform import Uniform
+from nas.training.optimisers import build_optimiser
+from nas.training.schedules import rate_at
+from nas.training.trainers.uniform import Uniform
 
 
 def test_uniform_has_the_figures_of_the_paper() -> None:

@@ -19,8 +19,8 @@ from nas.base.seeds import generator
 from nas.elastic import ElasticBatchNorm2d
 from nas.supernet import Space
 from nas.training import Pass, Recipe, StepContext, Trainer, train
-from nas.training.optimisers import rate_at
-from nas.training.uniform import Uniform
+from nas.training.schedules import rate_at
+from nas.training.trainers.uniform import Uniform
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 def long_training(optimiser: str, steps: int = 60) -> Stepper:
     """What a subprocess trains until it is killed."""
-    from nas.training.uniform import Uniform
+    from nas.training.trainers.uniform import Uniform
 
     space = tiny_space(dropout=0.2)
     figures = recipe(optimiser=optimiser, learning_rate=0.02, clip_norm=1.0, norm_affine=False)

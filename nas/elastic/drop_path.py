@@ -1,4 +1,4 @@
-"""Operators of a cell left out at random while it is trained.
+"""Operators and residual branches left out at random while it is trained.
 
 The protocol for trainers: `set_progress(network, fraction)` before each step, with the share of training that is done. It
 calls the method `set_progress(fraction)` of every module that has one. A network whose progress was never set drops nothing.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nas.elastic import SymbolicTensor
+from nas.elastic.symbolic import SymbolicTensor
 
 
 class DropPath(nn.Module):
@@ -35,11 +35,11 @@ class DropPath(nn.Module):
         self.probability = min(max(fraction, 0.0), 1.0) * self.depth * self.final
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) -> the same shape."""
+        """(N, ...) -> the same shape."""
         if isinstance(x, SymbolicTensor) or not self.training or self.probability == 0.0:
             return x
         keep = 1.0 - self.probability
-        return x * x.new_empty(len(x), 1, 1, 1).bernoulli_(keep).div_(keep)
+        return x * x.new_empty(len(x), *[1] * (x.dim() - 1)).bernoulli_(keep).div_(keep)
 
     def extra_repr(self) -> str:
         """The schedule's figures."""

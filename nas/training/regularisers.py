@@ -1,0 +1,72 @@
+"""Dropout and drop path of a network under training, and which of its weights the largest network uses."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from nas.elastic.drop_path import DropPath
+from nas.supernet import Supernet
+from nas.training.recipe import Recipe
+
+SAMPLE = 2
+"""Images that the largest network is run on once to see which weights it uses."""
+
+
+class Regularisers:
+    """The dropout and drop-path modules of a network, at the recipe's probabilities where it gives any."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        self._modules = [module for module in network.modules() if isinstance(module, _DropoutNd | DropPath)]
+        self._scheduled = [module for module in network.modules() if callable(getattr(module, "set_progress", None))]
+        for module in self._modules:
+            if isinstance(module, DropPath):
+                module.final = module.final if recipe.drop_path is None else recipe.drop_path
+            elif recipe.dropout is not None:
+                module.p = recipe.dropout
+
+    def set_progress(self, fraction: float) -> None:
+        """Tell the modules that have a schedule which share of the training is done."""
+        for module in self._scheduled:
+            module.set_progress(fraction)  # type: ignore[operator]
+
+    @contextlib.contextmanager
+    def switched(self, on: bool) -> Iterator[None]:
+        """Inside, all of them are on (as in training) or off."""
+        if on:
+            yield
+            return
+        for module in self._modules:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module in self._modules:
+                module.training = True
+
+
+@torch.no_grad()
+def run_by_largest(supernet: Supernet) -> set[int]:
+    """Identities of the parameters that the largest architecture uses."""
+    used: set[int] = set()
+
+    def note(module: nn.Module, *_: object) -> None:
+        used.update(id(parameter) for parameter in module.parameters(recurse=False))
+
+    hooks = [module.register_forward_hook(note) for module in supernet.modules()]
+    training = supernet.training
+    try:
+        supernet.train()
+        supernet.activate(supernet.space.decisions.largest()[0])
+        device = next(supernet.parameters()).device
+        with torch.random.fork_rng(devices=[]):
+            supernet(torch.zeros((SAMPLE, *supernet.task.input_shape), device=device))
+    finally:
+        supernet.train(training)
+        for hook in hooks:
+            hook.remove()
+    return used
