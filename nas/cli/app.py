@@ -45,7 +45,13 @@ def search(
         typer.Option(help="Use a trained supernet: the folder of a finished run. Nothing is trained then."),
     ] = None,
     trainer: options.Trainer = "uniform",
-    strategy: Annotated[str, typer.Option(help="How the supernet is searched; 'nas strategies' lists them.")] = "evolution",
+    strategy: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="How the supernet is searched; 'nas strategies' lists them. [default: the architecture that the trainer "
+            "derived, where it derives one, else evolution]"
+        ),
+    ] = None,
     steps: options.Steps = None,
     epochs: options.Epochs = None,
     minutes: options.Minutes = None,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from nas.base.units import COUNT
 from nas.costs import LatencyTable
-from nas.jobs.readme import columns, heading, network_rows, notes, shown
+from nas.jobs.readme import columns, effort, heading, network_rows, notes, shown
 
 
 def open_console() -> Console:
@@ -39,10 +39,7 @@ def print_search(figures: Mapping[str, Any]) -> None:
         costs = [shown(metric, network["costs"][metric]) for metric in names]
         table.add_row(name, *costs, f"{network['validation']['top1']:.2f} %")
     console.print(table)
-    search = figures["search"]
-    failures = f", {search['failures']} of which failed" if search["failures"] else ""
-    baseline = " Random search had as many." if figures["random_search"] else ""
-    console.print(f"{search['strategy']}: {search['evaluations']} evaluations{failures}.{baseline}")
+    console.print(effort(figures))
     test = figures["winner"]["test"]["top1"]
     console.print(f"Test accuracy of the winner: {test:.2f} % top-1 ({figures['data']['images']['test']} images).")
     onnx = figures["onnx"]
@@ -63,6 +60,8 @@ def print_training(figures: Mapping[str, Any]) -> None:
         f"Trained {figures['space']} on {figures['data']['name']} ({figures['trained_at']}): {training['steps']:.0f} steps in "
         f"{training['seconds']:.0f} s, last loss {training['last_loss']:.3f}."
     )
+    if figures["derived"]:
+        console.print("The training arrived at an architecture; a search takes it unless another strategy is asked for.")
     console.print(f"\nEverything is in {figures['run']}")
     _next(console, figures)
 
@@ -174,6 +173,7 @@ def _next(console: Console, figures: Mapping[str, Any]) -> None:
 
 
 def shape_text(shape: Sequence[int]) -> str:
+    """A shape as tables print it: 1x3x32x32."""
     return "x".join(map(str, shape))
 
 

@@ -27,6 +27,7 @@ def training_figures(folder: RunFolder, manifest: Manifest, setting: Setting, tr
         "data": _data(manifest),
         "trained_at": str(setting.trained_at),
         "training": supernet_training(trained),
+        "derived": trained.facts.derived,
         "next": _after_training(path, setting),
     }
 
@@ -62,7 +63,7 @@ def search_figures(
         },
         "training": dict(training),
         "search": {
-            "strategy": setting.config.strategy,
+            "strategy": outcome.strategy,
             "evaluations": len(outcome.ranked) + outcome.failures,
             "failures": outcome.failures,
             "validation_images": sum(len(batch.targets) for batch in outcome.scorer.validation),

@@ -76,6 +76,14 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def effort(figures: Mapping[str, Any]) -> str:
+    """What the search and random search spent, in a sentence."""
+    search, baseline = figures["search"], figures["random_search"]
+    failures = f", {search['failures']} of which failed" if search["failures"] else ""
+    spent = f"{search['strategy']}: {search['evaluations']} evaluation{'s' * (search['evaluations'] != 1)}{failures}."
+    return f"{spent} Random search had {baseline['evaluations']}." if baseline else spent
+
+
 def search_readme(figures: Mapping[str, Any]) -> str:
     """The page of a finished search."""
     names = columns(figures)
@@ -92,8 +100,7 @@ def search_readme(figures: Mapping[str, Any]) -> str:
     for name, network in network_rows(figures):
         costs = " | ".join(shown(metric, network["costs"][metric]) for metric in names)
         lines.append(f"| {name} | {costs} | {network['validation']['top1']:.2f} % |")
-    evaluations = figures["search"]["evaluations"]
-    lines += ["", f"{figures['search']['strategy']} and random search had {evaluations} evaluations each.", ""]
+    lines += ["", effort(figures), ""]
     lines += [f"- {note}" for note in notes(figures)]
     onnx = figures["onnx"]
     lines += [

@@ -158,7 +158,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
             write_json(folder.results, figures)
             return Run(folder.path, space)
         scorer, training = supernet_scorer(setting, trained), supernet_training(trained)
-        outcome = search_stage(folder, setting, scorer, reporter)
+        outcome = search_stage(folder, setting, scorer, reporter, derived=trained.facts.derived)
     reporter.say("scoring the winner on the test images, and writing PyTorch and ONNX")
     best = outcome.ranked[0]
     network = scorer.network(best.row)

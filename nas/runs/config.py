@@ -18,7 +18,7 @@ class RunConfig(BaseModel):
     data: str = "digits"
     targets: tuple[str, ...] = ()
     trainer: str = "uniform"
-    strategy: str = "evolution"
+    strategy: str | None = None
     steps: int | None = Field(None, gt=0)
     epochs: float | None = Field(None, gt=0, allow_inf_nan=False)
     minutes: float | None = Field(None, gt=0, allow_inf_nan=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from nas.architectures import Bound, sample_bounded
 from nas.base.errors import NasError
 from nas.base.seeds import generator
+from nas.choices import Option
 from nas.data import Augmentation, ImageData, TrainingBatches, load_data
 from nas.runs.config import RunConfig
 from nas.runs.trained import SupernetFacts, read_facts
@@ -47,10 +48,10 @@ class Setting:
     augmentation: Augmentation
     compute: torch.device
 
-    @property
-    def problem(self) -> Problem:
-        """What is searched."""
-        return Problem(self.space.decisions, self.bounds)
+    def problem(self, derived: Mapping[str, Option] | None = None) -> Problem:
+        """What is searched, with the architecture that the training derived, if any."""
+        row = None if derived is None else self.space.encode([self.space.validate(derived)])[0]
+        return Problem(self.space.decisions, self.bounds, derived=row)
 
     def supernet(self) -> Supernet:
         """A fresh supernet for the task it is trained at, laid out as in training."""
@@ -92,7 +93,8 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
     """
     space = space or open_space(config.space)
     trainer = open_trainer(config.trainer)
-    open_strategy(config.strategy)
+    if config.strategy is not None:
+        open_strategy(config.strategy)
     if space.separate:
         _require_separate(space, config)
     recipe = trainer.defaults.changed(space.recipe).changed(config.settings)

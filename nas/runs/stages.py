@@ -10,6 +10,7 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.progress import Reporter
+from nas.choices import Option
 from nas.data import Batch, fixed_batches
 from nas.runs.folder import RunFolder
 from nas.runs.setting import Setting, describe_data
@@ -37,12 +38,14 @@ class SearchOutcome:
     Attributes:
         ranked: distinct successful trials, the best first.
         baseline: the same for random search with as many evaluations; None where the strategy is random search.
+        strategy: its name.
         scorer: scores further architectures the same way, and gives their networks.
     """
 
     ranked: list[Trial]
     baseline: list[Trial] | None
     failures: int
+    strategy: str
     scorer: Scorer
 
 
@@ -58,6 +61,8 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
         return Trained(supernet, facts)
     stepper = setting.stepper(steps)
     result = train(stepper, folder.checkpoint, reporter)
+    row = stepper.trainer.derive(setting.space.decisions)
+    derived = None if row is None else setting.space.decode(np.asfortranarray(row[None]))[0].to_json()
     facts = SupernetFacts(
         format=FORMAT,
         space=setting.space.name,
@@ -66,6 +71,7 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
         data=describe_data(setting.data),
         seed=config.seed,
         metrics={"steps": steps, "seconds": round(result.seconds, 1), "last_loss": result.losses[-1]},
+        derived=derived,
     )
     write_trained(folder.supernet, stepper.supernet, facts)
     folder.checkpoint.unlink(missing_ok=True)
@@ -103,35 +109,45 @@ def _validation(setting: Setting) -> Iterator[Batch]:
 
 
 def search_stage(
-    folder: RunFolder, setting: Setting, scorer: Scorer, reporter: Reporter, baseline: Scorer | None = None
+    folder: RunFolder,
+    setting: Setting,
+    scorer: Scorer,
+    reporter: Reporter,
+    baseline: Scorer | None = None,
+    derived: Mapping[str, Option] | None = None,
 ) -> SearchOutcome:
     """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped.
+
+    Without a strategy asked for, it is `derived` where the training derived an architecture, else `evolution`.
 
     Args:
         scorer: evaluates what the strategy proposes.
         baseline: evaluates what random search proposes; the same by default.
+        derived: decisions of the architecture at which the training arrived.
     """
     config = setting.config
+    asked = config.strategy or ("evolution" if derived is None else "derived")
+    problem = setting.problem(derived)
     scorers = (scorer, baseline or scorer)
     known: dict[bytes, Mapping[str, float]] = {}
     histories = []
-    strategies = [config.strategy] + ["random"] * (config.strategy != "random")
+    strategies = [asked] + ["random"] * (asked != "random")
     for study in ("search", "baseline")[: len(strategies)]:
         history = StudyHistory(folder.study, study, setting.space)
         done = [trial for trial in history.trials if trial.failure is None]
         if done:
             known.update(zip(keys(np.stack([t.row for t in done])), (t.metrics for t in done), strict=True))
         histories.append(history)
-    titles = (f"search: {config.strategy}", "random search")
+    titles = (f"search: {asked}", "random search")
     for name, history, title, evaluate in zip(strategies, histories, titles, scorers, strict=False):
-        strategy = open_strategy(name)(setting.problem, config.seed)
+        strategy = open_strategy(name)(problem, config.seed)
         search(strategy, history, evaluate, config.evaluations, reporter, title, known)
     main, *rest = histories
     ranked = rank(main.trials)
     if not ranked:
         raise NasError("the search evaluated nothing successfully; the study in the run's folder holds the reasons")
     failures = sum(trial.failure is not None for trial in main.trials)
-    return SearchOutcome(ranked, rank(rest[0].trials) if rest else None, failures, scorer)
+    return SearchOutcome(ranked, rank(rest[0].trials) if rest else None, failures, asked, scorer)
 
 
 def rank(trials: list[Trial]) -> list[Trial]:

@@ -22,6 +22,7 @@ class SupernetFacts(BaseModel):
     Attributes:
         seed: of its training, and of the splits of its data.
         metrics: steps, seconds, last loss.
+        derived: the decisions of the architecture at which the training arrived, where its trainer learns one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +34,7 @@ class SupernetFacts(BaseModel):
     data: dict[str, Any]
     seed: int
     metrics: dict[str, float]
+    derived: dict[str, str | int | float | bool] | None = None
 
     def require(self, space: str) -> None:
         """Raise NasError unless it is of this space."""

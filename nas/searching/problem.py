@@ -30,11 +30,15 @@ class Problem:
     """Decisions, what is to be optimised, and the bounds.
 
     Bounds are checked on rows before anything is built; only legal architectures are ever proposed.
+
+    Attributes:
+        derived: the architecture (D,) at which the training arrived, where its trainer learns one.
     """
 
     decisions: Decisions
     bounds: Sequence[Bound] = ()
     objective: Objective = TOP1
+    derived: npt.NDArray[np.uint8] | None = None
 
     def legal(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which rows keep every bound."""

@@ -63,7 +63,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Any:
     def begin(space: Any, out: Path) -> Path:
         with monkeypatch.context() as patch:
 
-            def stop(*_: Any) -> None:
+            def stop(*_: Any, **_more: Any) -> None:
                 raise KeyboardInterrupt
 
             patch.setattr(running, "search_stage", stop)
