@@ -31,7 +31,7 @@ def evaluation(supernet: Supernet, statistics: Statistics, batches: Sequence[tor
 def main() -> None:
     """Measure and record."""
     rounds = arguments(__doc__, rounds=11).rounds
-    torch.manual_seed(0)
+    random = torch.Generator().manual_seed(0)
     space = open_space("mbconv")
     architectures = {"smallest": space.encode([space.smallest])[0], "largest": space.encode([space.largest])[0]}
     sampled = space.decisions.sample(np.random.default_rng(0), 2)
@@ -41,7 +41,8 @@ def main() -> None:
         supernet = space.supernet(3, resolution, CLASSES).eval()
         supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         shape = (BATCH, 3, resolution, resolution)
-        batches = [torch.randn(shape).contiguous(memory_format=torch.channels_last) for _ in range(BATCHES)]
+        drawn = [torch.randn(shape, generator=random) for _ in range(BATCHES)]
+        batches = [images.contiguous(memory_format=torch.channels_last) for images in drawn]
         for name, row in architectures.items():
             supernet.activate(row)
             plain = evaluation(supernet, supernet.calibrate(batches), batches)

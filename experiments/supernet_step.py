@@ -65,11 +65,12 @@ def switching(supernet: Supernet, rows: Rows) -> float:
 def main() -> None:
     """Measure and record."""
     rounds = arguments(__doc__, rounds=25).rounds
-    torch.manual_seed(0)
+    random = torch.Generator().manual_seed(0)
     space = open_space("mbconv")
     supernet = space.supernet(3, RESOLUTION, CLASSES).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = torch.randn(BATCH, 3, RESOLUTION, RESOLUTION).contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(CLASSES, (BATCH,))
+    shape = (BATCH, 3, RESOLUTION, RESOLUTION)
+    images = torch.randn(shape, generator=random).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(CLASSES, (BATCH,), generator=random)
     sampled = space.decisions.sample(np.random.default_rng(0), 3)
     architectures = {"smallest": space.encode([space.smallest])[0], "largest": space.encode([space.largest])[0]}
     architectures |= {f"random {number}": row for number, row in enumerate(sampled, 1)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,15 +15,13 @@ from nas.architectures.decisions import Rows
 from nas.base.seeds import generator, integer_seed
 from nas.checking.passes import TOLERANCE, differs, located, mode, run
 from nas.elastic import ElasticBatchNorm2d
+from nas.exporting import rounding_error, tolerated
 from nas.supernet import SeparateSpace, Space, Statistics, Supernet, Task
 
 BATCH = 5
 
 FLOOR = 0.1
 """Share of a layer's mean variance that is added to the variance of each of its channels."""
-
-ROUNDINGS = 10
-"""So many times the error of single precision may lie between two ways of computing the same."""
 
 KEPT = 4
 """Extracted networks that are kept for the next check."""
@@ -155,24 +152,15 @@ class Examination:
             self._extracted.popitem(last=False)
         return self._extracted[key]
 
-    @torch.no_grad()
     def rounding(self, row: np.ndarray, images: torch.Tensor) -> float:
-        """How far single precision carries an architecture's scores from those of double, relative to the largest.
-
-        0 where the network holds constants of single precision and cannot be run in double.
-        """
-        single = self.extracted(row)
-        try:
-            exact = copy.deepcopy(single).double()(images.double())
-        except RuntimeError:
-            return 0.0
-        return float((single(images) - exact).abs().max() / exact.abs().max().clamp(min=1e-30))
+        """How far single precision carries an architecture's scores, relative to the largest; see `nas.exporting`."""
+        return rounding_error(self.extracted(row), [images], least=1e-30)
 
     def beyond_rounding(self, row: np.ndarray, images: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> bool:
         """Whether two scores of an architecture differ by more than its own rounding explains."""
         if not differs(first, second):
             return False
-        return differs(first, second, max(TOLERANCE, ROUNDINGS * self.rounding(row, images)))
+        return differs(first, second, tolerated(TOLERANCE, self.rounding(row, images)))
 
     def _built(self, row: np.ndarray) -> fx.GraphModule:
         if isinstance(self.space, SeparateSpace):

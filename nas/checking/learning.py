@@ -16,7 +16,7 @@ from nas.checking.report import Finding
 from nas.elastic import DirectGradients, ElasticLayer
 
 TRIED = 3
-STEPS = 2
+STEPS = 3
 LEARNING_RATE = 1e-3
 
 
@@ -24,8 +24,7 @@ def gradients(examination: Examination) -> Iterator[Finding]:
     """A pass through one sub-network leaves gradients in the parameters that it uses, and in no others."""
     network = examination.supernet.network
     for row in examination.rows[:TRIED]:
-        for parameter in network.parameters():
-            parameter.grad = None
+        network.zero_grad(set_to_none=True)
         used = _in_use(examination, row)
         with examination.active(row) as network, torch.enable_grad():
             run(network, examination.images).square().sum().backward()
@@ -47,8 +46,7 @@ def gradients(examination: Examination) -> Iterator[Finding]:
                     "do not detach it or read its .data on the way to the scores",
                 )
                 return
-    for parameter in network.parameters():
-        parameter.grad = None
+    network.zero_grad(set_to_none=True)
 
 
 def _in_use(examination: Examination, row: np.ndarray) -> set[str]:
@@ -123,11 +121,11 @@ def training(examination: Examination) -> Iterator[Finding]:
     losses = []
     try:
         with torch.random.fork_rng(devices=[]), mode(network, True):
-            torch.manual_seed(integer_seed(examination.seed, "checking/training"))
+            torch.default_generator.manual_seed(integer_seed(examination.seed, "checking/training"))
             optimiser = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
             # Switching back and forth, as training does, with gradients accumulated as training does.
             with DirectGradients(network) as direct:
-                for step in range(STEPS + 1):
+                for step in range(STEPS):
                     if not separate:
                         examination.supernet.activate(examination.rows[step % len(examination.rows)])
                     direct.begin()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nas.drawing.scene import Box, Point, Scene, Wire
 
@@ -70,10 +70,8 @@ def chain_scene(
         x += MARGIN + TRACK * len(left[column].taken) if left[column].taken else 0.0
         xs.append(x)
         x += width + ARC + MARGIN + TRACK * (len(right[column].taken) + 1) + MARGIN
-    placed = []
-    for box, column, top in zip(boxes, of, tops, strict=True):
-        taller = Box(box.name, box.rows, box.kind, width, box.height, xs[column], top + roof, box.round)
-        placed.append(taller)
+    places = zip(boxes, of, tops, strict=True)
+    placed = [replace(box, width=width, x=xs[column], y=top + roof) for box, column, top in places]
     wires = [*_forward(placed, of, right, roof), *_arcs(placed, residual)]
     wires += [_skip(plan, placed, of, xs, width, roof) for plan in plans]
     has_arc = any(flag for flag, column in zip(residual, of, strict=True) if column == last)

@@ -66,7 +66,7 @@ def settings(block: Block, codes: Codes) -> dict[str, Any]:
     """Name -> value of what tells this block from others: a unit's attributes, else what its operators show."""
     if block.unit is not None:
         found = {name: _plain(value, codes) for name, value in block.unit.attributes.items() if name not in UNSAID}
-        return {name: value for name, value in found.items() if value not in (0, "") and (name, value) != ("stride", 1)}
+        return {name: value for name, value in found.items() if is_said(name, value)}
     found = _shown_by_operators(block, codes)
     inside = decisions(block)
     words = [choice.name.rpartition(".")[2].rstrip("0123456789") for choice in inside]
@@ -74,6 +74,11 @@ def settings(block: Block, codes: Codes) -> dict[str, Any]:
         name = word if word and words.count(word) == 1 else choice.name
         found.setdefault(name, choice.options[int(codes[choice.name])])
     return found
+
+
+def is_said(name: str, value: Any) -> bool:
+    """Whether a unit's setting is worth a word: nothing, none and a stride of 1 are not."""
+    return value not in (0, "") and (name, value) != ("stride", 1)
 
 
 def symbolic_settings(block: Block) -> dict[str, list[Value | str]]:

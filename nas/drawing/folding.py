@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import networkx
@@ -50,7 +49,7 @@ def folded_scene(graph: networkx.DiGraph, boxes: Mapping[Any, Box]) -> Scene:
         shifted = {
             node: box.at(box.x + x, box.y + 2 * TURN) for node, box in zip(_members(nodes, fed_by), part.boxes, strict=True)
         }
-        wires += [replace(wire, points=tuple((a + x, b + 2 * TURN) for a, b in wire.points)) for wire in part.wires]
+        wires += [wire.moved(x, 2 * TURN) for wire in part.wires]
         if fed_by is not None:
             joint, aside = shifted.pop(JOINT).middle, x - GUTTER / 2
             down, bottom = fed_by.middle[0], fed_by.y + fed_by.height

@@ -50,7 +50,8 @@ def network_graph(space: Space, architecture: Architecture, task: Task | None = 
     """The blocks that an architecture runs and the tensors between them.
 
     Nodes are numbered in order of execution, after `IMAGES`; each has the attributes `label` (kind, with how many it stands
-    for), `kind`, `path`, `details` (settings in words), `shape`, `macs` and `residual`.
+    for), `kind`, `path`, `details` (settings in words), `shape`, `macs` (of one block) and `residual`. `count`, how
+    many blocks it stands for, is missing from `IMAGES`.
 
     Args:
         task: the space's own by default.

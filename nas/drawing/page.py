@@ -66,7 +66,7 @@ def page(title: str, subtitle: str, scenes: Sequence[Scene], measure: Measure) -
             y += 12.0
         x = MARGIN + (width - 2 * MARGIN - scene.width) / 2
         boxes += [box.at(box.x + x, box.y + y) for box in scene.boxes]
-        wires += [replace(wire, points=tuple((a + x, b + y) for a, b in wire.points)) for wire in scene.wires]
+        wires += [wire.moved(x, y) for wire in scene.wires]
         y += scene.height + BETWEEN
     kinds = tuple(dict.fromkeys(box.kind for box in boxes if box.kind))
     swatches, entries, y = _legend(kinds if len(kinds) > 1 else (), any(wire.skip for wire in wires), width, y, measure)

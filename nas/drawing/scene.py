@@ -83,6 +83,10 @@ class Wire:
     sum: bool = False
     skip: bool = False
 
+    def moved(self, x: float, y: float) -> Wire:
+        """The same wire so much further right and down."""
+        return replace(self, points=tuple((a + x, b + y) for a, b in self.points))
+
 
 @dataclass(frozen=True)
 class Scene:

@@ -14,7 +14,7 @@ import numpy as np
 from nas.base.seeds import generator
 from nas.choices import Choice, Value, assignments, evaluate, free_choices
 from nas.drawing.blocks import Block, blocks, module_classes
-from nas.drawing.describe import conditions, decisions, macs, parameters, symbolic_settings
+from nas.drawing.describe import conditions, decisions, is_said, macs, parameters, symbolic_settings
 from nas.drawing.network import joined
 from nas.elastic import Operator
 from nas.supernet import Space
@@ -124,7 +124,7 @@ def _row(block: Block, codes: Codes, shared: set[str], told: set[str]) -> _Row:
     return _Row(
         block.path,
         block.kind,
-        {name: values for name, values in settings.items() if values not in ([0], [""]) and (name, values) != ("stride", [1])},
+        {name: values for name, values in settings.items() if len(values) != 1 or is_said(name, values[0])},
         tuple(choice for choice in own if choice.name not in told and choice.name not in shared),
         tuple(choice for choice in guards if choice.name in shared),
         _ranges(block, codes),

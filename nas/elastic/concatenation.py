@@ -134,7 +134,7 @@ class _SelectedLayer(ElasticLayer):
 
     def reset_parameters(self) -> None:
         """How the weights are drawn."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how its weights are drawn")
 
     def weights(self) -> list[nn.Parameter]:
         """The full parameters, one for each state."""

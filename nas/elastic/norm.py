@@ -29,12 +29,16 @@ class ElasticBatchNorm2d(ElasticLayer):
     collecting: float | None = None
     """While statistics are being estimated: the weight of the present batch in their cumulative average."""
 
+    _place: torch.Tensor
+
     def __init__(self, num_features: Value, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         super().__init__()
         self.eps, self.momentum = eps, momentum
         widest = bounds(num_features)[1]
         self.register_parameter("weight", nn.Parameter(torch.ones(widest)) if affine else None)
         self.register_parameter("bias", nn.Parameter(torch.zeros(widest)) if affine else None)
+        if not affine:  # nothing else would tell where the module was moved to
+            self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.declare(num_features=num_features)
 
     def cuts(self, setting: Setting) -> dict[str, Cut]:
@@ -70,7 +74,7 @@ class ElasticBatchNorm2d(ElasticLayer):
         """A torch.nn.BatchNorm2d, with the statistics lent at the moment, or fresh ones."""
         width = self.chosen()[0]
         full = self._parameters["weight"]
-        device = None if full is None else full.device
+        device = (self._place if full is None else full).device
         mean, variance = self.statistics or (torch.zeros(width, device=device), torch.ones(width, device=device))
         twin = blank(nn.BatchNorm2d, width, self.eps, self.momentum, full is not None)
         twin.running_mean, twin.running_var = mean.clone(), variance.clone()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import json
 import logging
@@ -19,15 +18,13 @@ from torch import nn
 
 from nas.base.errors import NasError
 from nas.base.files import replacing
+from nas.exporting.rounding import rounding_error, tolerated
 
 OPSET = 18
 """The lowest operator set that torch's exporter writes without converting; 19 and 20 work as well."""
 
 TOLERANCE = 1e-4
 """Largest difference to PyTorch, absolute for scores up to 1 and relative beyond, for float32."""
-
-ROUNDINGS = 10.0
-"""A difference of so many times PyTorch's own rounding error is rounding: onnxruntime joins operators in another order."""
 
 BATCHES = (1, 7)
 
@@ -51,9 +48,14 @@ class Comparison:
     rounding: float = 0.0
 
     @property
+    def tolerated(self) -> float:
+        """The largest difference that is accepted: the tolerance, or more where PyTorch itself rounds by more."""
+        return tolerated(self.tolerance, self.rounding)
+
+    @property
     def agrees(self) -> bool:
         """Whether the file may be used in place of the network: it is as near to it as float32 allows."""
-        return self.varied and self.largest_difference <= max(self.tolerance, ROUNDINGS * self.rounding)
+        return self.varied and self.largest_difference <= self.tolerated
 
     def to_json(self) -> dict[str, Any]:
         """All figures and the verdict."""
@@ -110,7 +112,7 @@ def export_onnx(
         if not comparison.agrees:
             raise NasError(
                 f"the ONNX file was not written: it differs from PyTorch by {comparison.largest_difference:.1e} "
-                f"(at most {TOLERANCE:.0e} is accepted, or {ROUNDINGS:.0f} times PyTorch's own rounding error of "
+                f"(at most {comparison.tolerated:.1e} is accepted, with PyTorch's own rounding error of "
                 f"{comparison.rounding:.1e}; scores vary with the input: {comparison.varied})"
             )
     return comparison
@@ -138,25 +140,8 @@ def compare_onnx(network: nn.Module, path: Path, input_shape: Sequence[int], rea
     scores = np.concatenate(outputs)
     varied = bool(np.ptp(scores, axis=0).max() > 1e-6)
     largest = max(differences.values())
-    rounding = _rounding(network, list(inputs.values())) if largest > TOLERANCE else 0.0
+    rounding = rounding_error(network, list(inputs.values()), 1.0) if largest > TOLERANCE else 0.0
     return Comparison(opset, differences, largest, TOLERANCE, varied, rounding)
-
-
-def _rounding(network: nn.Module, inputs: Sequence[torch.Tensor]) -> float:
-    """The largest difference between a network's float32 and float64 scores, in the measure of `Comparison`.
-
-    0 where the network holds constants of single precision and cannot be run in double.
-    """
-    exact = copy.deepcopy(network).double()
-    largest = 0.0
-    for images in inputs:
-        try:
-            expected = exact(images.double())
-        except RuntimeError:
-            return 0.0
-        difference = (network(images).double() - expected).abs().max() / max(1.0, float(expected.abs().max()))
-        largest = max(largest, float(difference))
-    return largest
 
 
 @contextlib.contextmanager

@@ -57,11 +57,11 @@ class SeparateSpace(Space):
 
         It takes images of any batch size and returns scores (N, classes).
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how the network of a row is built")
 
     def compiled(self, metric: str, task: Task | None = None) -> RowCost:
         """'macs', 'params' or 'memory' as a function of rows; see `nas.Space.compiled`."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what its rows cost")
 
     def metrics(self) -> dict[str, Quantity]:
         """The counted costs: latency tables list the layers of supernets."""

@@ -6,6 +6,7 @@ function of the larger one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from torch import nn
@@ -31,25 +32,37 @@ STAGES: tuple[tuple[int, int, type[nn.Module], bool], ...] = (
 """Width, stride, activation and squeeze-and-excitation of the five stages."""
 
 
-def macro(width: float = 1.0) -> Macro:
-    """The table of stages; every width is multiplied by `width`."""
-    first = Stage("first", scaled([16], width), (1,), (3,), (1,), 1, nn.ReLU)
-    stages = [
-        Stage(f"stage{number}", scaled([channels], width), DEPTHS, KERNELS, EXPANSIONS, stride, activation, squeeze)
-        for number, (channels, stride, activation, squeeze) in enumerate(STAGES, 1)
-    ]
+def with_learned_kernels(
+    width: float, stem: int, first: type[nn.Module], stages: Sequence[Stage], activation: type[nn.Module], mixing: bool
+) -> Macro:
+    """What the authors' mobile spaces have in common, around a first block of 16 channels that is not searched.
+
+    Args:
+        width: multiplies the widths of the stem, the first block and the last layer; `stages` have theirs already.
+        first: activation of the first block.
+        activation, mixing: see `Macro`.
+    """
     return Macro(
         resolution=RESOLUTIONS,
-        stem=scaled([16], width),
-        stages=(first, *stages),
+        stem=scaled([stem], width),
+        stages=(Stage("first", scaled([16], width), (1,), (3,), (1,), 1, first), *stages),
         last=scaled([1280], width),
-        activation=nn.Hardswish,
-        mixing=True,
+        activation=activation,
+        mixing=mixing,
         dropout=0.1,
         per_block=True,
         residual=False,
         convolution=ElasticTransformedConv2d,
     )
+
+
+def macro(width: float = 1.0) -> Macro:
+    """The table of stages; every width is multiplied by `width`."""
+    stages = [
+        Stage(f"stage{number}", scaled([channels], width), DEPTHS, KERNELS, EXPANSIONS, stride, activation, squeeze)
+        for number, (channels, stride, activation, squeeze) in enumerate(STAGES, 1)
+    ]
+    return with_learned_kernels(width, 16, nn.ReLU, stages, nn.Hardswish, mixing=True)
 
 
 def ofa(width: float = 1.0) -> Space:

@@ -6,9 +6,8 @@ from functools import partial
 
 from torch import nn
 
-from nas.elastic import ElasticTransformedConv2d
 from nas.supernet import Space, Task
-from search_spaces.mbconv.ofa import DEPTHS, EXPANSIONS, KERNELS, RESOLUTIONS
+from search_spaces.mbconv.ofa import DEPTHS, EXPANSIONS, KERNELS, with_learned_kernels
 from search_spaces.mbconv.stages import Macro, Stage, StagedNetwork, scaled
 
 STAGES = ((24, 2, DEPTHS), (40, 2, DEPTHS), (80, 2, DEPTHS), (96, 1, DEPTHS), (192, 2, DEPTHS), (320, 1, (1,)))
@@ -17,23 +16,11 @@ STAGES = ((24, 2, DEPTHS), (40, 2, DEPTHS), (80, 2, DEPTHS), (96, 1, DEPTHS), (1
 
 def macro(width: float = 1.0) -> Macro:
     """The table of stages; every width is multiplied by `width`."""
-    first = Stage("first", scaled([16], width), (1,), (3,), (1,), 1, nn.ReLU6)
     stages = [
         Stage(f"stage{number}", scaled([channels], width), depths, KERNELS, EXPANSIONS, stride, nn.ReLU6)
         for number, (channels, stride, depths) in enumerate(STAGES, 1)
     ]
-    return Macro(
-        resolution=RESOLUTIONS,
-        stem=scaled([32], width),
-        stages=(first, *stages),
-        last=scaled([1280], width),
-        activation=nn.ReLU6,
-        mixing=False,
-        dropout=0.1,
-        per_block=True,
-        residual=False,
-        convolution=ElasticTransformedConv2d,
-    )
+    return with_learned_kernels(width, 32, nn.ReLU6, stages, nn.ReLU6, mixing=False)
 
 
 def ofa_proxyless(width: float = 1.0) -> Space:

@@ -223,6 +223,14 @@ def test_normalisations_take_the_first_channels() -> None:
     torch.testing.assert_close(layer_norm(y), F.layer_norm(y, (8,), layer_norm.weight[:8], layer_norm.bias[:8], 0.1))
 
 
+@pytest.mark.parametrize("affine", [False, True])
+def test_a_batch_norm_is_extracted_where_it_was_moved_to(affine: bool) -> None:
+    layer = ElasticBatchNorm2d(WIDTH, affine=affine).to("meta")
+    layer.activate((8,))
+    assert {tensor.device.type for tensor in layer.static().state_dict().values()} == {"meta"}
+    assert set(layer.state_dict()) == ({"weight", "bias"} if affine else set())
+
+
 def test_a_fixed_layer_is_torchs_own() -> None:
     layer = ElasticConv2d(3, 4, 3, stride=2, bias=True)
     x = torch.randn(2, 3, 9, 9)

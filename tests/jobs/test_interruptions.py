@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from killed_runs import kill_when, start
 from safetensors.torch import load_file
 
 from nas import jobs
@@ -22,43 +19,9 @@ from nas.searching import StudyHistory
 from nas.supernet import open_space
 from nas.supernet.weights import load_tensors
 
+SPACE = "mbconv"
 OPTIONS = {"resolution": 16, "steps": 8, "evaluations": 6, "seed": 3, "compute": "cpu"}
 TARGETS = ["pixel-latency=80ms"]
-
-SCRIPT = """
-import sys
-import torch
-torch.set_num_threads(1)
-import nas.training.loop
-nas.training.loop.CHECKPOINT_SECONDS = 0.0
-from nas import jobs
-if sys.argv[1] == "new":
-    jobs.search("mbconv", {targets!r}, out=sys.argv[2], **{options!r})
-else:
-    jobs.resume(sys.argv[2])
-"""
-
-
-def start(mode: str, folder: Path) -> subprocess.Popen[bytes]:
-    source = SCRIPT.format(targets=TARGETS, options=OPTIONS)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", source, mode, str(folder)],
-        env=environment,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-    )
-
-
-def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
-    """SIGKILL as soon as the condition holds."""
-    deadline = time.monotonic() + 120
-    while not reached():
-        assert process.poll() is None, f"ended before it could be killed: {process.stderr.read().decode()}"  # type: ignore[union-attr]
-        assert time.monotonic() < deadline, "never came to the point where it was to be killed"
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def trials(folder: Path, name: str) -> list[tuple[list[int], dict[str, float]]]:
@@ -81,7 +44,7 @@ def assert_same_run(first: Path, second: Path) -> None:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    process = start("new", folder)
+    process = start("new", folder, SPACE, TARGETS, OPTIONS)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors.decode()
     return folder
@@ -90,9 +53,9 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_killed_in_training_and_in_search(uninterrupted: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     checkpoint, study = folder / "checkpoint.safetensors", folder / "study.journal"
-    kill_when(start("new", folder), checkpoint.exists)
+    kill_when(start("new", folder, SPACE, TARGETS, OPTIONS), checkpoint.exists)
     assert not (folder / "supernet" / "supernet.json").exists()
-    kill_when(start("resume", folder), lambda: study.exists() and study.read_bytes().count(b"\n") >= 5)
+    kill_when(start("resume", folder, SPACE, TARGETS, OPTIONS), lambda: study.exists() and study.read_bytes().count(b"\n") >= 5)
     assert not (folder / "results.json").exists()
     with study.open("ab") as file:
         file.write(b'{"op_code": 4, "worker_')  # the beginning of a line, as a kill in the middle of a write leaves it
@@ -155,19 +118,14 @@ def test_python_gets_the_network(uninterrupted: Path) -> None:
 
 def test_a_killed_run_says_how_to_go_on(uninterrupted: Path, tmp_path: Path) -> None:
     folder = tmp_path / "half"
-    kill_when(start("new", folder), (folder / "manifest.json").exists)
+    kill_when(start("new", folder, SPACE, TARGETS, OPTIONS), (folder / "manifest.json").exists)
     with pytest.raises(Exception, match="nas resume"):
         jobs.Run(folder)
 
 
 def test_ctrl_c_keeps_every_complete_step(tmp_path: Path) -> None:
     folder = tmp_path / "stopped"
-    source = SCRIPT.format(targets=TARGETS, options={**OPTIONS, "steps": 100_000}).replace("= 0.0", "= 1e9")
-    process = subprocess.Popen(
-        [sys.executable, "-c", source, "new", str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-    )
+    process = start("new", folder, SPACE, TARGETS, {**OPTIONS, "steps": 100_000}, seconds=1e9)
     deadline = time.monotonic() + 120
     while not (folder / "manifest.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from fvcore.nn import FlopCountAnalysis
 from torch import fx, nn
 
 from nas.architectures.decisions import Rows
@@ -30,29 +27,6 @@ def convolutions(network: nn.Module) -> list[nn.Conv2d]:
     assert isinstance(network, fx.GraphModule)
     called = [network.get_submodule(str(node.target)) for node in network.graph.nodes if node.op == "call_module"]
     return [module for module in called if isinstance(module, nn.Conv2d)]
-
-
-def assert_exact(space: Space, rows: Rows) -> None:
-    """The supernet and each extracted network compute the same, in batches of 1 and 5, and the counts are fvcore's."""
-    logging.getLogger("fvcore").setLevel(logging.ERROR)
-    supernet = space.supernet(SMALL.channels, SMALL.resolution, SMALL.classes)
-    images = torch.randn(5, *SMALL.input_shape, generator=torch.Generator().manual_seed(1))
-    macs, params = (space.compiled(metric, SMALL)(rows) for metric in ("macs", "params"))
-    for index, row in enumerate(rows):
-        supernet.activate(row)
-        statistics = supernet.calibrate([images])
-        extracted = supernet.extract(row, statistics).eval()
-        supernet.eval()
-        with supernet.using(statistics), torch.no_grad():
-            for batch in (1, 5):
-                expected = supernet(images[:batch])
-                assert expected.shape == (batch, SMALL.classes)
-                torch.testing.assert_close(extracted(images[:batch]), expected, rtol=1e-4, atol=1e-5)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            counted = FlopCountAnalysis(extracted, images[:1]).unsupported_ops_warnings(False).by_operator()
-        assert macs[index] == counted["conv"] + counted["linear"], row
-        assert params[index] == sum(parameter.numel() for parameter in extracted.parameters()), row
 
 
 def assert_onnx(space: Space, row: np.ndarray, folder: Path, calibrated: bool) -> None:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from killed_runs import kill_when, start
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -32,36 +27,6 @@ from nas.training import Diverged, Stepper, open_trainer
 
 OPTIONS = {"steps": 4, "evaluations": 3, "seed": 5, "compute": "cpu", "resolution": 16}
 TARGETS = ["params<=50k", "macs<=3M"]
-
-SCRIPT = """
-import sys
-import torch
-torch.set_num_threads(1)
-import nas.training.loop
-nas.training.loop.CHECKPOINT_SECONDS = 0.0
-from nas import jobs
-if sys.argv[1] == "new":
-    jobs.search("einspace", {targets!r}, out=sys.argv[2], **{options!r})
-else:
-    jobs.resume(sys.argv[2])
-"""
-
-
-def start(mode: str, folder: Path) -> subprocess.Popen[bytes]:
-    source = SCRIPT.format(targets=TARGETS, options=OPTIONS)
-    return subprocess.Popen(
-        [sys.executable, "-c", source, mode, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE
-    )
-
-
-def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not reached():
-        assert process.poll() is None, f"ended before it could be killed: {process.stderr.read().decode()}"  # type: ignore[union-attr]
-        assert time.monotonic() < deadline, "never came to the point where it was to be killed"
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def trials(folder: Path, name: str) -> list[tuple[list[int], dict[str, float], str | None]]:
@@ -155,8 +120,13 @@ def test_a_search_that_stopped_within_a_training_goes_on_from_there(
 def test_a_killed_search_goes_on_and_ends_the_same(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     study = folder / "study.journal"
-    kill_when(start("new", folder), lambda: any((folder / "candidates").glob("training-*.safetensors")))
-    kill_when(start("resume", folder), lambda: study.exists() and study.read_bytes().count(b'"op_code":4') >= 1)
+    kill_when(
+        start("new", folder, "einspace", TARGETS, OPTIONS), lambda: any((folder / "candidates").glob("training-*.safetensors"))
+    )
+    kill_when(
+        start("resume", folder, "einspace", TARGETS, OPTIONS),
+        lambda: study.exists() and study.read_bytes().count(b'"op_code":4') >= 1,
+    )
     assert not (folder / "results.json").exists()
     jobs.resume(folder)
     assert_same_run(folder, finished)

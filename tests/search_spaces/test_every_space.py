@@ -65,7 +65,7 @@ def quick_tests() -> Iterator[Any]:
         families.add(family)
 
 
-@pytest.mark.parametrize(("name", "check"), quick_tests())
+@pytest.mark.parametrize(("name", "check"), list(quick_tests()))
 def test_two_architectures(name: str, check: Check) -> None:
     require(check, quick(name))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mbconv_contracts import assert_exact, assert_onnx
+from exactness import assert_exact
+from mbconv_contracts import SMALL, assert_onnx
 from torch import nn
 from typer.testing import CliRunner
 
@@ -34,12 +35,12 @@ def rows_of(space: Space, count: int) -> Rows:
 
 
 def test_supernet_extracted_and_counts_agree(space: Space) -> None:
-    assert_exact(space, rows_of(space, 1)[1:])
+    assert_exact(space, rows_of(space, 1)[1:], SMALL)
 
 
 @pytest.mark.slow
 def test_supernet_extracted_and_counts_agree_for_many(space: Space) -> None:
-    assert_exact(space, rows_of(space, 50))
+    assert_exact(space, rows_of(space, 50), SMALL)
 
 
 def test_onnx_agrees(tmp_path: Path) -> None:

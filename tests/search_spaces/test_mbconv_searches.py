@@ -1,4 +1,4 @@
-"""Each preset of one operator a layer is listed, searched from the command line, and refuses a table that is not its own."""
+"""What holds for every preset of one operator a layer: listed, exact, exported, searched; refuses a table not its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from exactness import assert_exact
+from mbconv_contracts import SMALL, assert_onnx, drawn
 from typer.testing import CliRunner
 
 from nas.base.errors import NasError
@@ -27,6 +29,21 @@ def test_it_is_listed(preset: str) -> None:
 def test_a_latency_table_of_another_space_is_refused(preset: str) -> None:
     with pytest.raises(NasError, match="table 'pixel1'"):
         open_space(f"mbconv:{preset}").compiled("pixel-latency")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+def test_many_networks_agree(preset: str) -> None:
+    space = open_space(f"mbconv:{preset}")
+    assert_exact(space, drawn(space, 20), SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
+def test_onnx_agrees(preset: str, tmp_path: Path) -> None:
+    space = open_space(f"mbconv:{preset}")
+    for row in drawn(space, 1)[[0, 2, -1]]:
+        assert_onnx(space, row, tmp_path, calibrated=preset != "spos")
 
 
 @pytest.mark.slow

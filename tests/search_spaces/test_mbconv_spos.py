@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from mbconv_contracts import assert_exact, assert_onnx, convolutions, drawn
+from exactness import assert_exact
+from mbconv_contracts import SMALL, convolutions, drawn
 from torch import nn
 
 from nas.elastic import ElasticBatchNorm2d
@@ -89,17 +88,6 @@ def test_the_classifier_has_no_bias(space: Space) -> None:
 
 
 def test_supernet_extracted_network_and_counts_agree(space: Space) -> None:
-    assert_exact(space, drawn(space, 1)[:1])
+    assert_exact(space, drawn(space, 1)[:1], SMALL)
     affine = spos(affine=True)
-    assert_exact(affine, drawn(affine, 1, seed=1)[:1])
-
-
-@pytest.mark.slow
-def test_many_networks_agree(space: Space) -> None:
-    assert_exact(space, drawn(space, 20))
-
-
-@pytest.mark.slow
-def test_onnx_agrees(space: Space, tmp_path: Path) -> None:
-    for row in drawn(space, 1)[[0, 2, -1]]:
-        assert_onnx(space, row, tmp_path, calibrated=False)
+    assert_exact(affine, drawn(affine, 1, seed=1)[:1], SMALL)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from vit_spaces import PRESETS
 
 from nas.checking.counting import fvcore_macs
 from nas.exporting import export_onnx
@@ -20,17 +21,6 @@ from search_spaces.vit.resnas import TINY, resnas
 from search_spaces.vit.s3 import StageIntervals, s3
 from search_spaces.vit.windows import barrier, window_side
 
-PRESETS = (
-    "autoformer-t",
-    "autoformer-s",
-    "autoformer-b",
-    "resnas-tiny",
-    "resnas-small",
-    "resnas-medium",
-    "s3-t",
-    "s3-s",
-    "s3-b",
-)
 SMALLEST = ("autoformer-t", "resnas-tiny", "s3-t")
 TASK = Task(1, 32, 10)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from vit_spaces import PRESETS
 
 from nas.costs import macs_terms, parameter_terms
 from nas.elastic import Walk, walk
@@ -13,18 +14,6 @@ from nas.supernet import Space, Task, open_space, space_names
 from search_spaces.vit.autoformer import BASE, SMALL, TINY, autoformer
 from search_spaces.vit.resnas import VIT_RES_TINY
 from search_spaces.vit.resnas_network import ResNasNetwork
-
-PRESETS = (
-    "autoformer-t",
-    "autoformer-s",
-    "autoformer-b",
-    "resnas-tiny",
-    "resnas-small",
-    "resnas-medium",
-    "s3-t",
-    "s3-s",
-    "s3-b",
-)
 
 
 def opened(preset: str) -> Space:

@@ -78,10 +78,9 @@ def unify(first: Layout, second: Layout, place: str) -> None:
 
     Where a boundary of one falls inside a unit of the other, both are fixed; `place` names where they meet.
     """
-    while True:
-        left, right = resolved(first), resolved(second)
-        if left == right:
-            return
+    # It ends: a merge leaves the nodes of both layouts fewer units in all, and a cut leaves as many units to more nodes, of
+    # which each has at least one.
+    while (left := resolved(first)) != (right := resolved(second)):
         if not _closer(left, right):
             for layout in (first, second):
                 fix(layout, f"{place} joins channels that come in groups of different sizes")
