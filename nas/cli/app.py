@@ -12,6 +12,7 @@ from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
 from nas.cli.progress import TerminalReporter
 from nas.cli.spaces import spaces_app
+from nas.cli.together import compute_of, together
 
 app = typer.Typer(
     name="nas",
@@ -76,13 +77,17 @@ def search(
     precision: options.Precision = "32-true",
     cutout: options.Cutout = 0,
     mixup: options.Mixup = 0.0,
+    cutmix: options.Cutmix = 0.0,
+    randaugment: options.Randaugment = None,
+    log: options.Log = "none",
+    devices: options.Devices = None,
     set_: options.Set = None,
     out: options.Out = None,
     json: options.Json = False,
 ) -> None:
     """Train a supernet, search it under the targets, and export the winner."""
     resumable: list[Path] = []
-    with guarded(json, resumable):
+    with together(json, resumable, devices, compute):
         settings = options.settings(set_)
         from nas import jobs
         from nas.cli.tables import print_search
@@ -110,6 +115,9 @@ def search(
             precision=precision,
             cutout=cutout,
             mixup=mixup,
+            cutmix=cutmix,
+            randaugment=randaugment,
+            log=log,
             settings=settings,
         )
         if json:
@@ -132,13 +140,17 @@ def train(
     precision: options.Precision = "32-true",
     cutout: options.Cutout = 0,
     mixup: options.Mixup = 0.0,
+    cutmix: options.Cutmix = 0.0,
+    randaugment: options.Randaugment = None,
+    log: options.Log = "none",
+    devices: options.Devices = None,
     set_: options.Set = None,
     out: options.Out = None,
     json: options.Json = False,
 ) -> None:
     """Train a supernet alone, for any number of searches."""
     resumable: list[Path] = []
-    with guarded(json, resumable):
+    with together(json, resumable, devices, compute):
         settings = options.settings(set_)
         from nas import jobs
         from nas.cli.tables import print_training
@@ -159,6 +171,9 @@ def train(
             precision=precision,
             cutout=cutout,
             mixup=mixup,
+            cutmix=cutmix,
+            randaugment=randaugment,
+            log=log,
             settings=settings,
         )
         if json:
@@ -168,9 +183,13 @@ def train(
 
 
 @app.command()
-def resume(run: options.RunArgument, json: options.Json = False) -> None:
+def resume(
+    run: options.RunArgument,
+    devices: options.Devices = None,
+    json: options.Json = False,
+) -> None:
     """Go on with a run after any interruption."""
-    with guarded(json, [Path(run)]):
+    with together(json, [Path(run)], devices, compute_of(Path(run))):
         from nas import jobs
         from nas.cli.tables import print_search, print_training
 

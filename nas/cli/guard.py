@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -26,16 +26,17 @@ def guarded(as_json: bool, resumable: list[Path] | None = None) -> Iterator[None
     try:
         yield
     except NasError as error:
-        _tell(as_json, str(error), 2)
+        tell(as_json, str(error), 2)
     except KeyboardInterrupt:
         hint = f"; go on with: nas resume {resumable[0]}" if resumable else ""
-        _tell(as_json, f"interrupted{hint}", 130)
+        tell(as_json, f"interrupted{hint}", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(141) from None
 
 
-def _tell(as_json: bool, message: str, code: int) -> None:
+def tell(as_json: bool, message: str, code: int) -> NoReturn:
+    """Say what went wrong, on standard error and with `--json` as an object, and end with an exit code."""
     print(f"nas: {message}", file=sys.stderr)
     if as_json:
         print_json({"error": message})

@@ -13,18 +13,30 @@ listing_app = typer.Typer()
 
 
 @listing_app.command()
-def trainers(json: options.Json = False) -> None:
-    """List the supernet trainers."""
+def trainers(
+    name: Annotated[Optional[str], typer.Argument(help="Show one trainer's recipe.")] = None,  # noqa: UP045
+    json: options.Json = False,
+) -> None:
+    """List the supernet trainers, or show one's recipe: every figure, its default, and where that is from."""
     with guarded(json):
         from nas.base.plugins import installed
-        from nas.training import open_trainer
+        from nas.training import describe_trainer, open_trainer
 
+        if name is not None:
+            described = describe_trainer(name, open_trainer(name))
+            if json:
+                print_json(described)
+                return
+            from nas.cli.tables import print_trainer
+
+            print_trainer(described)
+            return
         found = {name: open_trainer(name) for name in installed("trainers")}
         rows = [
             {"name": name, "summary": t.summary, "source": t.source, "recipe": t.defaults.model_dump()}
             for name, t in found.items()
         ]
-        print_rows("trainers", rows, json, "nas search --trainer NAME")
+        print_rows("trainers", rows, json, "nas trainers NAME, nas search --trainer NAME")
 
 
 @listing_app.command()

@@ -29,6 +29,16 @@ Compute = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Precision = Annotated[str, typer.Option(help="32-true or bf16-mixed.")]
 Cutout = Annotated[int, typer.Option(help="Side of the square that cutout blanks, in pixels; 0 for none.")]
 Mixup = Annotated[float, typer.Option(help="Alpha of mixup; 0 for none.")]
+Cutmix = Annotated[float, typer.Option(help="Alpha of CutMix; 0 for none. With --mixup each batch takes one of the two.")]
+Randaugment = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="N,M", help="RandAugment: N operators an image, of magnitude M (0 to 30; papers: 2,9)."),
+]
+Log = Annotated[str, typer.Option(help="tensorboard: loss, rate and images a second of every step, in RUN/logs; or none.")]
+Devices = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(help="Train with so many processes on this machine, each on its part of every batch. [default: 1]"),
+]
 Set = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--set", metavar="NAME=VALUE", help="Change a figure of the trainer's recipe; repeatable."),

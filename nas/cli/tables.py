@@ -138,6 +138,19 @@ def print_listing(rows: Sequence[Mapping[str, Any]], usage: str) -> None:
     console.print(usage, style="dim")
 
 
+def print_trainer(described: Mapping[str, Any]) -> None:
+    """A trainer's recipe, figure by figure."""
+    console = open_console()
+    console.print(f"{described['name']}: {described['summary']}", soft_wrap=True)
+    console.print(f"paper: {described['source']}", soft_wrap=True)
+    table = new_table("figure", "default", "from", "meaning")
+    for figure in described["figures"]:
+        legal = f" ({', '.join(figure['legal'])})" if figure["legal"] else ""
+        table.add_row(figure["name"], _figure(figure["default"]), figure["origin"], figure["meaning"] + legal)
+    console.print(table)
+    console.print(f"nas train --trainer {described['name']} --set FIGURE=VALUE", style="dim")
+
+
 def print_table(table: LatencyTable, complete: Sequence[str]) -> None:
     """A device's table with where it comes from."""
     console = open_console()
@@ -175,6 +188,15 @@ def _next(console: Console, figures: Mapping[str, Any]) -> None:
 def shape_text(shape: Sequence[int]) -> str:
     """A shape as tables print it: 1x3x32x32."""
     return "x".join(map(str, shape))
+
+
+def _figure(value: Any) -> str:
+    """A figure of a recipe, as --set takes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,7 @@
 from nas.costs.breakdown import Layer, layers
 from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
+from nas.costs.expectation import expected
 from nas.costs.latency import latency_terms, required_keys
 from nas.costs.memory import memory_terms
 from nas.costs.memory_rows import MemoryOfRows, memory_cost
@@ -17,6 +18,7 @@ __all__ = [
     "Term",
     "compile_cost",
     "devices",
+    "expected",
     "latency_terms",
     "layers",
     "load_table",

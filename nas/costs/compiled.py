@@ -122,6 +122,21 @@ class CompiledCost:
                     self._join(total, np.asarray(term.evaluate(codes), dtype=np.float64), out=total)
         return result
 
+    @property
+    def constant(self) -> float:
+        """What every architecture costs, whatever is decided."""
+        return self._constant
+
+    @property
+    def tables(self) -> list[tuple[tuple[int, ...], FloatArray]]:
+        """The tabulated terms: columns of the decisions read, and the values, one axis for each of these columns."""
+        return [(table.columns, table.values) for table in self._tables]
+
+    @property
+    def untabulated(self) -> int:
+        """How many decisions the largest term reads that is evaluated on rows; 0 where all terms are tabulated."""
+        return max((len(term.choices) for term in self._dynamic), default=0)
+
     def _few(self, rows: Rows) -> FloatArray:
         """The same sums in the same order by one matrix product and one look-up: for few rows, calls are what costs."""
         values = self._flat.take((rows.astype(np.float64) @ self._strides + self._offsets).astype(np.intp))

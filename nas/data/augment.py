@@ -1,15 +1,16 @@
-"""Augmentations of whole batches, without a loop over images, drawn from a generator that the caller seeds."""
+"""What is done to training images, and the random numbers of a batch that it takes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
-import torch
-from numpy.lib.stride_tricks import sliding_window_view
 
 from nas.base.errors import NasError
-from nas.data.images import Pixels
+from nas.data.images import Indices, Mask
+from nas.data.mixing import Mixing, draw_mixing
+from nas.data.rand_augment import HIGHEST_MAGNITUDE, OPERATORS
 
 
 @dataclass(frozen=True)
@@ -18,20 +19,33 @@ class Augmentation:
 
     flip: mirror left and right with probability 0.5.
     crop_padding: pad with black (zero) pixels on all sides, then crop back at a random place.
+    randaugment: how many operators each image goes through, and their magnitude, 10 being the strongest of AutoAugment
+        (Cubuk et al. 2020); None is off.
     cutout: side of one square at a random place, set to the mean (DeVries & Taylor 2017); 0 is off.
     mixup: alpha of Beta(alpha, alpha), from which one mixing weight a batch is drawn (Zhang et al. 2018); 0 is off.
+    cutmix: the same for a rectangle of another image (Yun et al. 2019); 0 is off. With both, every batch takes one of the two,
+        each with probability 0.5.
     """
 
     flip: bool = True
     crop_padding: int = 4
     cutout: int = 0
     mixup: float = 0.0
+    cutmix: float = 0.0
+    randaugment: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("crop_padding", "cutout", "mixup"):
+        for name in ("crop_padding", "cutout", "mixup", "cutmix"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise NasError(f"the augmentation {name}={value} is out of range; legal: 0 (off) and above")
+        if self.randaugment is not None:
+            operators, magnitude = self.randaugment
+            if operators < 1 or not 0 <= magnitude <= HIGHEST_MAGNITUDE:
+                raise NasError(
+                    f"the augmentation randaugment={operators},{magnitude:g} is out of range; legal: 1 operator or more, and a "
+                    f"magnitude from 0 to {HIGHEST_MAGNITUDE:g}, such as 2,9"
+                )
 
     def check(self, resolution: int) -> None:
         """Raises NasError when a length exceeds the images' side."""
@@ -41,45 +55,57 @@ class Augmentation:
                 raise NasError(f"the augmentation {name}={value} exceeds the resolution; legal: 0 to {resolution}")
 
 
-NO_AUGMENTATION = Augmentation(flip=False, crop_padding=0, cutout=0, mixup=0.0)
+NO_AUGMENTATION = Augmentation(flip=False, crop_padding=0)
 
 
-def move(pixels: Pixels, augmentation: Augmentation, rng: np.random.Generator) -> Pixels:
-    """Crop and flip uint8 pixels (B, R, R, C), which may be overwritten; the result has the same shape."""
-    count, side = len(pixels), pixels.shape[1]
-    if augmentation.crop_padding:
-        pad = augmentation.crop_padding
-        padded = np.zeros((count, side + 2 * pad, side + 2 * pad, pixels.shape[3]), dtype=np.uint8)
-        padded[:, pad : pad + side, pad : pad + side] = pixels
-        top, left = rng.integers(0, 2 * pad + 1, size=(2, count))
-        # (B, rows, columns, C, R, R): every possible crop is a view, and indexing copies the chosen one of each image.
-        windows = sliding_window_view(padded, (side, side), axis=(1, 2))
-        pixels = windows.transpose(0, 1, 2, 4, 5, 3)[np.arange(count), top, left]
-    if augmentation.flip:
-        mirrored = rng.random(count) < 0.5
-        pixels[mirrored] = pixels[mirrored, :, ::-1]
-    return pixels
+Drawn = TypeVar("Drawn", Indices, Mask)
 
 
-def cut_out(values: torch.Tensor, side: int, rng: np.random.Generator) -> None:
-    """Set one square of each image to zero, in place, in normalised values (B, R, R, C), where zero is the mean.
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of one batch of B images; None for what is off.
 
-    The square's centre is any pixel, so that it may reach over the border and lose what lies outside.
+    Attributes:
+        offsets: (2, B) rows and columns at which the padded images are cropped.
+        mirrored: (B,) whether an image is flipped.
+        centres: (2, B) pixels at which cutout's squares are centred.
+        mixing: which images are mixed, and how.
+        operators: (N, B) RandAugment's operators, in order.
+        signs: (N, B) their directions, 1 or -1.
     """
-    count, resolution = values.shape[0], values.shape[1]
-    first = rng.integers(0, resolution, size=(2, count, 1)) - side // 2
-    along = np.arange(resolution)
-    rows, columns = (along >= first) & (along < first + side)
-    keep = ~(rows[:, :, None] & columns[:, None, :])
-    values.mul_(torch.from_numpy(keep[..., None].astype(np.float32)))
+
+    offsets: Indices | None
+    mirrored: Mask | None
+    centres: Indices | None
+    mixing: Mixing | None
+    operators: Indices | None
+    signs: Indices | None
+
+    def of(self, chosen: Indices) -> Draws:
+        """Those of some images; the mixing stays as it is."""
+
+        def picked(drawn: Drawn | None) -> Drawn | None:
+            return None if drawn is None else drawn[..., chosen]
+
+        return replace(
+            self,
+            offsets=picked(self.offsets),
+            mirrored=picked(self.mirrored),
+            centres=picked(self.centres),
+            operators=picked(self.operators),
+            signs=picked(self.signs),
+        )
 
 
-def mix(values: torch.Tensor, targets: torch.Tensor, alpha: float, rng: np.random.Generator) -> torch.Tensor:
-    """Mix each image with another one of the batch, in place; returns the mixed targets.
-
-    values (B, R, R, C); targets one-hot float32 (B, classes). One weight serves the whole batch, as in the paper.
-    """
-    weight = float(rng.beta(alpha, alpha))
-    partner = torch.from_numpy(rng.permutation(len(values)))
-    values.lerp_(values.index_select(0, partner), 1 - weight)
-    return targets.lerp(targets[partner], 1 - weight)
+def draw(augmentation: Augmentation, count: int, side: int, rng: np.random.Generator) -> Draws:
+    """The random numbers of a batch of `count` images of that side in pixels."""
+    pad, randaugment = augmentation.crop_padding, augmentation.randaugment
+    offsets = rng.integers(0, 2 * pad + 1, size=(2, count)) if pad else None
+    mirrored = rng.random(count) < 0.5 if augmentation.flip else None
+    centres = rng.integers(0, side, size=(2, count)) if augmentation.cutout else None
+    mixing = draw_mixing(augmentation.mixup, augmentation.cutmix, count, side, rng)
+    operators = signs = None
+    if randaugment is not None:
+        operators = rng.integers(0, len(OPERATORS), size=(randaugment[0], count))
+        signs = 1 - 2 * rng.integers(0, 2, size=operators.shape)
+    return Draws(offsets, mirrored, centres, mixing, operators, signs)

@@ -10,16 +10,19 @@ import torch
 
 from nas.base.errors import NasError, unknown
 from nas.base.seeds import generator
-from nas.data.augment import Augmentation, cut_out, mix, move
+from nas.data.augment import Augmentation, Draws, draw
 from nas.data.dataset import ImageData
-from nas.data.images import Indices, Split
+from nas.data.images import Indices, Pixels, Split
+from nas.data.mixing import mix
+from nas.data.moves import crop, cut_out, flip
 from nas.data.normalise import Normaliser, to_images, to_pixels
+from nas.data.rand_augment import rand_augment
 from nas.data.splits import balanced_order
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images float32 (B, C, R, R), normalised, channels-last; targets int64 (B,), with mixup float32 (B, classes)."""
+    """Images float32 (B, C, R, R), normalised, channels-last; targets int64 (B,), of mixed images float32 (B, classes)."""
 
     images: torch.Tensor
     targets: torch.Tensor
@@ -31,9 +34,16 @@ class TrainingBatches:
     `steps_per_epoch` whole batches make an epoch; what is left over is dropped. Raises NasError when the batch size
     exceeds the training images, or a length of the augmentation their side.
 
+    Attributes:
+        mean, std: of each channel, with which pixels from 0 to 1 are normalised.
+
     Args:
         share: from which to which part of the training images, 0 to 1; each part holds the classes in proportion. Parts that
             do not overlap have no image in common, whatever the seed.
+        part: which of how many equal parts of each batch is wanted, counted from 0: processes that train together take one
+            each. `batch_size` is that of the whole batch, and whatever is random is drawn for the whole batch, so that the
+            parts make up the batch of a single process; only this part's images are decoded and augmented, and those they
+            are mixed with.
     """
 
     def __init__(
@@ -43,6 +53,7 @@ class TrainingBatches:
         seed: int,
         augmentation: Augmentation | None = None,
         share: tuple[float, float] = (0.0, 1.0),
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         _check_batch_size(batch_size)
         self._images = _share(data, share)
@@ -54,31 +65,70 @@ class TrainingBatches:
             )
         if seed < 0:
             raise NasError(f"the seed {seed} is negative; legal: 0 and above")
+        if batch_size % part[1]:
+            raise NasError(
+                f"{part[1]} processes train together, and the batch size {batch_size} is no multiple of that; use for example "
+                f"--set batch_size={-(-batch_size // part[1]) * part[1]}"
+            )
         self.steps_per_epoch = len(self._images) // batch_size
+        each = batch_size // part[1]
+        self._own = np.arange(part[0] * each, (part[0] + 1) * each)
         self._augmentation = data.augmentation if augmentation is None else augmentation
         self._augmentation.check(data.resolution)
         self._split = data.train
+        self._side = data.resolution
         self._classes = len(data.classes)
         self._batch_size = batch_size
         self._seed = seed
         # A share has orders of its own; the whole keeps the plain stream.
         self._stream = ("epoch",) if share == (0.0, 1.0) else ("epoch", repr(share))
+        self.mean, self.std = tuple(data.mean), tuple(data.std)
         self._normalise = Normaliser(data.mean, data.std, data.resolution)
         self._last: tuple[int, Indices] | None = None
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0 over all epochs. Raises NasError at a corrupt image."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        chosen = self._permutation(epoch)[place * self._batch_size : (place + 1) * self._batch_size]
-        rng = generator(self._seed, "augment", step)
-        values = self._normalise(move(to_pixels(self._split.images(chosen)), self._augmentation, rng))
-        targets = torch.from_numpy(self._split.labels[chosen])
-        if self._augmentation.cutout:
-            cut_out(values, self._augmentation.cutout, rng)
-        if self._augmentation.mixup:
+        chosen = self._chosen(step)
+        drawn = draw(self._augmentation, self._batch_size, self._side, generator(self._seed, "augment", step))
+        mixing, needed = drawn.mixing, self._own
+        if mixing is not None:
+            partners = mixing.partner[self._own]
+            needed = np.concatenate([self._own, np.setdiff1d(partners, self._own)])
+            places = np.empty(self._batch_size, dtype=np.int64)
+            places[needed] = np.arange(len(needed))
+            mixing = mixing.of(places[partners])
+        values = self._augmented(chosen[needed], drawn.of(needed))
+        targets = torch.from_numpy(self._split.labels[chosen[needed]])
+        if mixing is not None:
             one_hot = torch.nn.functional.one_hot(targets, self._classes).float()
-            targets = mix(values, one_hot, self._augmentation.mixup, rng)
+            values, targets = mix(values, one_hot, mixing)
         return Batch(to_images(values), targets)
+
+    def plain(self, step: int) -> Batch:
+        """The same images and labels as they are, for rules with augmentations of their own."""
+        chosen = self._chosen(step)[self._own]
+        values = self._normalise(to_pixels(self._split.images(chosen)))
+        return Batch(to_images(values), torch.from_numpy(self._split.labels[chosen]))
+
+    def _chosen(self, step: int) -> Indices:
+        """Which images make the whole batch of a step."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return self._permutation(epoch)[place * self._batch_size :][: self._batch_size]
+
+    def _augmented(self, chosen: Indices, drawn: Draws) -> torch.Tensor:
+        """Normalised values (B, R, R, C) of some images, with what is done to each image by itself."""
+        augmentation = self._augmentation
+        pixels: Pixels = to_pixels(self._split.images(chosen))
+        if drawn.offsets is not None:
+            pixels = crop(pixels, augmentation.crop_padding, drawn.offsets)
+        if drawn.mirrored is not None:
+            flip(pixels, drawn.mirrored)
+        if augmentation.randaugment is not None and drawn.operators is not None and drawn.signs is not None:
+            rand_augment(pixels, augmentation.randaugment[1], drawn.operators, drawn.signs)
+        values = self._normalise(pixels)
+        if drawn.centres is not None:
+            cut_out(values, augmentation.cutout, drawn.centres)
+        return values
 
     def _permutation(self, epoch: int) -> Indices:
         if self._last is None or self._last[0] != epoch:

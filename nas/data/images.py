@@ -15,6 +15,7 @@ from nas.data.decode import Pictures, decode
 Labels = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.integer]
 Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 CACHE_LIMIT = 2**30
 """Bytes of decoded images that one split keeps in memory; a larger split is decoded anew each time."""

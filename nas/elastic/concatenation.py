@@ -120,6 +120,8 @@ class Concatenation(Configurable):
 class _SelectedLayer(ElasticLayer):
     """Weights in one parameter for each state, of which those of the states in use are joined."""
 
+    dimension = "operator"
+
     bias: nn.Parameter | None
 
     def __init__(self, selection: Selection, out: int, window: tuple[int, ...], bias: bool) -> None:

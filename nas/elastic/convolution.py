@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from torch import nn
 from nas.base.errors import NasError
 from nas.choices import Value, bounds, evaluate, free_choices
 from nas.choices.expression import assignments
-from nas.elastic.layer import Cut, ElasticLayer, Setting, blank
+from nas.elastic.layer import Cut, Dimension, ElasticLayer, Setting, blank
 from nas.elastic.shapes import conv2d
 from nas.elastic.symbolic import SymbolicTensor
 
@@ -28,6 +30,10 @@ class ElasticConv2d(ElasticLayer):
         kernel_size: odd, may be symbolic.
         groups: may be symbolic; divides both widths in every architecture.
     """
+
+    dimensions: ClassVar[Mapping[str, Dimension]] = {"kernel_size": "kernel"}
+
+    channel_axis = 1
 
     weight: nn.Parameter
     bias: nn.Parameter | None
@@ -74,10 +80,21 @@ class ElasticConv2d(ElasticLayer):
         out = slice(0, out_channels)
         return {"weight": (out, slice(0, in_channels // groups), window, window), "bias": (out,)}
 
+    def for_all(self, settings: Sequence[Setting], largest: Setting) -> Setting | None:
+        """The largest widths, where kernels agree and the convolutions are all dense or all depthwise."""
+        kernel = settings[0][2]
+        dense = all(groups == 1 for *_, groups in settings)
+        depthwise = all(before == after == groups for before, after, _, groups in settings)
+        if not (dense or depthwise) or any(setting[2] != kernel for setting in settings):
+            return None
+        return (*largest[:2], kernel, 1 if dense else largest[0])
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
         if isinstance(x, SymbolicTensor):
             return self._walk(x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)  # type: ignore[no-any-return]
         weight, bias = self.parts()
         _, _, kernel, groups = self.chosen()
         padding = self.dilation * (kernel - 1) // 2

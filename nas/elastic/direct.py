@@ -82,8 +82,9 @@ class DirectGradients:
             parameter.grad = gradient
 
     def touch(self, layer: ElasticLayer) -> None:
-        """Note that a pass uses this layer."""
-        self._used[layer] = None
+        """Note that a pass uses this layer; one without gradients leaves nothing for the optimiser."""
+        if torch.is_grad_enabled():
+            self._used[layer] = None
 
     def parts(self, layer: ElasticLayer, setting: Setting) -> tuple[torch.Tensor | None, ...]:
         """The views of a setting, made once."""

@@ -19,20 +19,26 @@ class DropPath(nn.Module):
     et al. 2019); with `depth` the share of the network's cells up to this one it is ScheduledDropPath (Zoph et al. 2018) in
     the version with both ramps: the probability is progress * depth * final.
 
+    Without the ramp of training the probability is depth * final throughout: stochastic depth (Huang et al. 2016), which
+    mobile networks know as drop connect.
+
     Args:
         final: probability at the end of training, in a place of depth 1.
         depth: (index of the cell + 1) / number of cells.
+        ramp: whether the probability grows with training.
     """
 
-    def __init__(self, final: float, depth: float = 1.0) -> None:
+    def __init__(self, final: float, depth: float = 1.0, ramp: bool = True) -> None:
         super().__init__()
         self.final = final
         self.depth = depth
+        self.ramp = ramp
         self.probability = 0.0
 
     def set_progress(self, fraction: float) -> None:
         """The share of training that is done, 0 to 1; what lies outside counts as the nearer end."""
-        self.probability = min(max(fraction, 0.0), 1.0) * self.depth * self.final
+        share = min(max(fraction, 0.0), 1.0) if self.ramp else 1.0
+        self.probability = share * self.depth * self.final
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, ...) -> the same shape."""
@@ -43,7 +49,7 @@ class DropPath(nn.Module):
 
     def extra_repr(self) -> str:
         """The schedule's figures."""
-        return f"final={self.final:g}, depth={self.depth:g}"
+        return f"final={self.final:g}, depth={self.depth:g}" + ("" if self.ramp else ", ramp=False")
 
 
 def set_progress(network: nn.Module, fraction: float) -> None:

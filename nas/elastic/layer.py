@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -12,10 +12,14 @@ from nas.choices import Expression, Value
 from nas.elastic.symbolic import SymbolicTensor
 
 if TYPE_CHECKING:
+    from nas.elastic.batched import Slots
     from nas.elastic.direct import DirectGradients
 
 Setting = tuple[Any, ...]
 Cut = tuple[slice, ...]
+
+Dimension: TypeAlias = Literal["resolution", "width", "kernel", "depth", "operator"]
+"""What a decision changes about a network. Options of an operator are different things; those of the others are sizes."""
 
 
 class Configurable(nn.Module):
@@ -29,6 +33,21 @@ class Configurable(nn.Module):
 
     setting: Setting | None = None
     """The settings in force."""
+
+    dimension: ClassVar[Dimension] = "operator"
+    """What the settings change, unless `dimensions` says otherwise."""
+
+    dimensions: ClassVar[Mapping[str, Dimension]] = {}
+    """What single settings change, by their names; see `nas.supernet.dimensions`."""
+
+    by_slot: ClassVar[bool] = False
+    """Whether examples of different architectures must not meet here even where their settings agree."""
+
+    runs_apart: ClassVar[bool] = False
+    """Whether `batched` runs the ordinary forward for each architecture, so that the modules inside need no `batched`."""
+
+    _slots: Slots | None = None
+    """While several architectures share a pass: which example belongs to whom; see `nas.elastic.batched`."""
 
     def declare(self, **settings: Value) -> None:
         """Name the settings; those without choices are in force at once."""
@@ -53,9 +72,22 @@ class Configurable(nn.Module):
             raise RuntimeError(f"{type(self).__name__} has no architecture yet: activate one on the supernet first")
         return self.setting
 
+    def batched(self, slots: Slots, *inputs: Any) -> Any:
+        """The forward of a pass that several architectures share; see `nas.elastic.batched`."""
+        raise TypeError(f"{type(self).__name__} does not say how it works on several architectures at once")
+
 
 class ElasticLayer(Configurable):
     """A leaf whose full parameters hold those of every setting; what a setting uses is a view of them."""
+
+    dimension: ClassVar[Dimension] = "width"
+    runs_apart = True
+
+    channel_axis: ClassVar[int | None] = None
+    """Along which axis channels lie, before and after; None where the layer is no map from channels to channels."""
+
+    policy: Callable[[ElasticLayer], tuple[torch.Tensor | None, ...]] | None = None
+    """Makes the parameters in the place of the cuts while a trainer relaxes sizes; not where gradients are added directly."""
 
     _direct: DirectGradients | None = None
     _parts: tuple[torch.Tensor | None, ...] = ()
@@ -63,6 +95,30 @@ class ElasticLayer(Configurable):
     def cuts(self, setting: Setting) -> dict[str, Cut]:
         """For each parameter name the part that a setting uses."""
         raise TypeError(f"{type(self).__name__} does not say which part of its parameters a setting uses")
+
+    def channels(self, setting: Setting) -> tuple[int, int]:
+        """Channels that arrive and that leave under a setting."""
+        return setting[0], setting[1]
+
+    def batched(self, slots: Slots, *inputs: Any) -> Any:
+        """Each architecture's own channels, zeros beyond."""
+        (x,) = inputs
+        if self.channel_axis is None:
+            return super().batched(slots, x)
+        settings, largest = slots.settings(self), slots.largest(self)
+        widths = [self.channels(setting) for setting in settings]
+        one = self.for_all(settings, largest)
+        if one is not None and slots.small(x, self.channel_axis) and x.shape[self.channel_axis] == self.channels(one)[0]:
+            return slots.masked(self, x, one, self.channel_axis, [after for _, after in widths])
+        before = [before for before, _ in widths]
+        return slots.apart(self, x, self.channel_axis, before, self.channels(largest)[1])
+
+    def for_all(self, settings: Sequence[Setting], largest: Setting) -> Setting | None:
+        """The setting whose first channels are what each of these settings computes, given zeros in the channels not in use.
+
+        None where there is none. `largest` is the largest of the space.
+        """
+        return None
 
     def static(self) -> nn.Module:
         """The plain torch module that computes the same under the settings in force; it shares no memory."""
@@ -80,6 +136,8 @@ class ElasticLayer(Configurable):
         if self._direct is not None:
             self._direct.touch(self)
             return self._parts
+        if self.policy is not None:
+            return self.policy(self)
         return tuple(
             None if (full := self._parameters[name]) is None else full[cut] for name, cut in self.cuts(self.chosen()).items()
         )

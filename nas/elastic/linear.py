@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -14,6 +16,8 @@ from nas.elastic.symbolic import SymbolicTensor
 
 class ElasticLinear(ElasticLayer):
     """A linear layer over the last dimension whose features may be symbolic; narrower settings use the first ones."""
+
+    channel_axis = -1
 
     weight: nn.Parameter
     bias: nn.Parameter | None
@@ -37,10 +41,16 @@ class ElasticLinear(ElasticLayer):
         in_features, out_features = setting
         return {"weight": (slice(0, out_features), slice(0, in_features)), "bias": (slice(0, out_features),)}
 
+    def for_all(self, settings: Sequence[Setting], largest: Setting) -> Setting | None:
+        """The largest."""
+        return largest
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., F) -> (..., F')."""
         if isinstance(x, SymbolicTensor):
             return self._walk(x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)  # type: ignore[no-any-return]
         weight, bias = self.parts()
         return F.linear(x, weight, bias)  # type: ignore[arg-type]
 

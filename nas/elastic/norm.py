@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -9,6 +11,9 @@ from torch import nn
 from nas.choices import Value, bounds
 from nas.elastic.layer import Cut, ElasticLayer, Setting, blank
 from nas.elastic.symbolic import SymbolicTensor
+
+Joint = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Makes of a mean and a variance, (C,) each, of this process's part of a batch those of the whole batch."""
 
 
 class ElasticBatchNorm2d(ElasticLayer):
@@ -23,8 +28,14 @@ class ElasticBatchNorm2d(ElasticLayer):
         momentum: given to the static twin, where ordinary running statistics return.
     """
 
+    channel_axis = 1
+    by_slot = True
+
     statistics: tuple[torch.Tensor, torch.Tensor] | None = None
     """Mean and variance, (C,) each, of the sub-network being evaluated."""
+
+    joint: Joint | None = None
+    """Where several processes share a batch: makes of a part's mean and variance, (C,) each, those of the batch."""
 
     collecting: float | None = None
     """While statistics are being estimated: the weight of the present batch in their cumulative average."""
@@ -41,6 +52,10 @@ class ElasticBatchNorm2d(ElasticLayer):
             self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.declare(num_features=num_features)
 
+    def channels(self, setting: Setting) -> tuple[int, int]:
+        """The width, twice."""
+        return setting[0], setting[0]
+
     def cuts(self, setting: Setting) -> dict[str, Cut]:
         """The first channels."""
         first = (slice(0, setting[0]),)
@@ -50,8 +65,12 @@ class ElasticBatchNorm2d(ElasticLayer):
         """(N, C, H, W) -> the same shape."""
         if isinstance(x, SymbolicTensor):
             return self._walk(x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)  # type: ignore[no-any-return]
         weight, bias = self.parts()
         if self.training:
+            if self.joint is not None:
+                return jointly_normed(x, self.joint, weight, bias, self.eps)
             return F.batch_norm(x, None, None, weight, bias, True, 0.0, self.eps)
         if self.statistics is None and self.collecting is not None:
             width = x.shape[1]
@@ -82,8 +101,23 @@ class ElasticBatchNorm2d(ElasticLayer):
         return self.copy_into(twin)
 
 
+def jointly_normed(
+    x: torch.Tensor, joint: Joint, weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float
+) -> torch.Tensor:
+    """Batch norm by the statistics of all processes' images; the arithmetic is at least in float32, as in torch's own."""
+    wide = x if x.dtype == torch.float64 else x.float()
+    variance, mean = torch.var_mean(wide, (0, 2, 3), correction=0)
+    mean, variance = joint(mean, variance)
+    scale = torch.rsqrt(variance + eps)
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    return torch.addcmul(shift[:, None, None], wide, scale[:, None, None]).to(x.dtype)
+
+
 class ElasticLayerNorm(ElasticLayer):
     """Layer normalisation over the last dimension, whose width may be symbolic."""
+
+    channel_axis = -1
 
     def __init__(self, width: Value, eps: float = 1e-5) -> None:
         super().__init__()
@@ -92,6 +126,10 @@ class ElasticLayerNorm(ElasticLayer):
         self.weight = nn.Parameter(torch.ones(widest))
         self.bias = nn.Parameter(torch.zeros(widest))
         self.declare(width=width)
+
+    def channels(self, setting: Setting) -> tuple[int, int]:
+        """The width, twice."""
+        return setting[0], setting[0]
 
     def cuts(self, setting: Setting) -> dict[str, Cut]:
         """The first features."""
@@ -102,6 +140,8 @@ class ElasticLayerNorm(ElasticLayer):
         """(..., F) -> the same shape."""
         if isinstance(x, SymbolicTensor):
             return self._walk(x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)  # type: ignore[no-any-return]
         weight, bias = self.parts()
         return F.layer_norm(x, self.chosen(), weight, bias, self.eps)
 

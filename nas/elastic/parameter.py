@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import fx, nn
 
 from nas.choices import Value, bounds
 from nas.elastic.layer import Cut, ElasticLayer, Setting
 from nas.elastic.symbolic import SymbolicTensor
+
+if TYPE_CHECKING:
+    from nas.elastic.batched import Slots
 
 
 class ElasticParameter(ElasticLayer):
@@ -51,6 +56,19 @@ class ElasticParameter(ElasticLayer):
             tracer = x.tracer
             path = tracer.path_of_module(self)
             return tracer.create_proxy("get_attr", f"{path}.weight", (), {})
+        if self._slots is not None:
+            return self.batched(self._slots)
         (part,) = self.parts()
         assert part is not None
         return part
+
+    def batched(self, slots: Slots, *_: Any) -> torch.Tensor:
+        """(N, ...): each example's part, zeros beyond. The first axis is the batch's, of size 1 in the parameter."""
+        self.activate(slots.largest(self))
+        (result,) = self.parts()
+        assert result is not None
+        settings = slots.settings(self)
+        for axis in range(1, result.dim()):
+            mask = slots.mask([setting[axis] for setting in settings], result, axis)
+            result = result if mask is None else result * mask
+        return result

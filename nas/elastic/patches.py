@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,8 @@ class ElasticPatchEmbedding(ElasticLayer):
         in_channels, out_channels: may be symbolic; narrower settings use the first ones.
         patch: side of a patch.
     """
+
+    channel_axis = 1
 
     def __init__(self, in_channels: Value, out_channels: Value, patch: int, bias: bool = True) -> None:
         super().__init__()
@@ -46,10 +49,16 @@ class ElasticPatchEmbedding(ElasticLayer):
         out = slice(0, out_channels)
         return {"weight": (out, slice(0, in_channels)), "bias": (out,)}
 
+    def for_all(self, settings: Sequence[Setting], largest: Setting) -> Setting | None:
+        """The largest."""
+        return largest
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H // patch, W // patch)."""
         if isinstance(x, SymbolicTensor):
             return self._walk(x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)  # type: ignore[no-any-return]
         weight, bias = self.parts()
         return F.conv2d(x, weight, bias, self.patch)  # type: ignore[arg-type]
 

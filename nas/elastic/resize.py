@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nas.base.errors import NasError
 from nas.choices import Choice, Value
 from nas.elastic.layer import Cut, ElasticLayer, Setting
 from nas.elastic.symbolic import SymbolicTensor
+
+if TYPE_CHECKING:
+    from nas.elastic.batched import Slots
 
 
 def scaled_resolution(resolution: Choice, task_resolution: int) -> Value:
@@ -31,6 +37,8 @@ class ElasticResize(ElasticLayer):
         side: height and width of the result, symbolic.
     """
 
+    dimension = "resolution"
+
     def __init__(self, side: Value) -> None:
         super().__init__()
         self.declare(side=side)
@@ -41,9 +49,22 @@ class ElasticResize(ElasticLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C, side, side)."""
+        if self._slots is not None:
+            return self.batched(self._slots, x)
         (side,) = self.figures(x)
         if isinstance(x, SymbolicTensor):
             return x.recorder.record("resize", (x,), (*x.shape[:2], side, side))
+        return self._resized(x, side)
+
+    def batched(self, slots: Slots, *inputs: Any) -> torch.Tensor:
+        """The architectures of one pass have one resolution."""
+        (x,) = inputs
+        sides = {side for (side,) in slots.settings(self)}
+        if len(sides) > 1:
+            raise NasError(f"architectures that share a pass must have one resolution; given sides of {sorted(sides)} px")
+        return self._resized(x, *sides)
+
+    def _resized(self, x: torch.Tensor, side: int) -> torch.Tensor:
         if x.shape[-2:] == (side, side):
             return x
         return F.interpolate(x, size=(side, side), mode="bicubic", align_corners=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -16,6 +16,9 @@ from nas.choices.expression import SETTLING_LIMIT, combine
 from nas.elastic.layer import Configurable
 from nas.elastic.structure import either, one_of
 from nas.elastic.symbolic import SymbolicTensor
+
+if TYPE_CHECKING:
+    from nas.elastic.batched import Slots
 
 
 @lru_cache(maxsize=4096)
@@ -51,7 +54,15 @@ class InputChoice(Configurable):
         require_branches(states, self.branches)
         if isinstance(states[0], SymbolicTensor):
             return self._walk(states)
-        index = self.chosen()[0]
+        if self._slots is not None:
+            return self.batched(self._slots, *states)
+        return self._taken(self.chosen()[0], *states)
+
+    def batched(self, slots: Slots, *states: torch.Tensor) -> torch.Tensor:
+        """Each branch on the examples of those architectures that chose it."""
+        return slots.grouped([index for (index,) in slots.settings(self)], self._taken, *states)
+
+    def _taken(self, index: int, *states: torch.Tensor) -> torch.Tensor:
         return self.branches[index](states[index])  # type: ignore[no-any-return]
 
     def _walk(self, states: Any) -> SymbolicTensor:
@@ -89,7 +100,15 @@ class SelectedSum(Configurable):
             return self._walk(states)
         if self.policy is not None:
             return self.policy(self, states)
-        uses = self.chosen()
+        if self._slots is not None:
+            return self.batched(self._slots, *states)
+        return self._added(self.chosen(), *states)
+
+    def batched(self, slots: Slots, *states: torch.Tensor) -> torch.Tensor:
+        """The sum of each combination of tensors on the examples of those architectures that use it."""
+        return slots.grouped(slots.settings(self), self._added, *states)
+
+    def _added(self, uses: Sequence[bool], *states: torch.Tensor) -> torch.Tensor:
         terms = [branch(state) for branch, state, used in zip(self.branches, states, uses, strict=True) if used]
         if not terms:
             return self._nothing(states[0])  # type: ignore[no-any-return]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
 from nas.choices import Value
+from nas.elastic.importance import Axis, ChannelGroup, axes_of, axis_of
 from nas.elastic.linear import ElasticLinear
 
 
@@ -27,6 +30,7 @@ class ElasticSqueezeExcite(nn.Module):
         gate: type[nn.Module] = nn.Sigmoid,
     ) -> None:
         super().__init__()
+        self.hidden = hidden
         self.reduce = ElasticLinear(channels, hidden)
         self.activation = activation()
         self.expand = ElasticLinear(hidden, channels)
@@ -36,3 +40,12 @@ class ElasticSqueezeExcite(nn.Module):
         """(N, C, H, W) -> the same shape."""
         weights = self.gate(self.expand(self.activation(self.reduce(x.mean((2, 3))))))
         return x * weights.unsqueeze(-1).unsqueeze(-1)  # type: ignore[no-any-return]
+
+    def channel_groups(self) -> Iterator[ChannelGroup]:
+        """The hidden channels, see `nas.elastic.importance`."""
+        yield ChannelGroup(self.hidden, axis_of(self.expand, 1), tuple(axes_of(self.reduce)))
+
+    def channel_axes(self) -> Iterator[Axis]:
+        """Where the channels that it weighs lie in its parameters."""
+        yield axis_of(self.reduce, 1)
+        yield from axes_of(self.expand)

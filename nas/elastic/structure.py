@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -14,6 +14,9 @@ from nas.choices.expression import combine
 from nas.elastic.layer import Configurable
 from nas.elastic.symbolic import SymbolicTensor, same
 
+if TYPE_CHECKING:
+    from nas.elastic.batched import Slots
+
 
 class Optional(Configurable):
     """A module that some architectures leave out; what arrives then passes unchanged, so shapes must agree.
@@ -22,6 +25,8 @@ class Optional(Configurable):
         module: takes and returns one tensor of the same shape.
         when: symbolic truth value.
     """
+
+    dimension = "depth"
 
     def __init__(self, module: nn.Module, when: Value) -> None:
         super().__init__()
@@ -32,11 +37,19 @@ class Optional(Configurable):
         """The module's result, or x."""
         if isinstance(x, SymbolicTensor):
             return _guarded(self.module, x, self.settings["when"])
+        if self._slots is not None:
+            return self.batched(self._slots, x)
         return self.module(x) if self.chosen()[0] else x
+
+    def batched(self, slots: Slots, x: torch.Tensor) -> torch.Tensor:
+        """The module on the examples of those architectures that have it."""
+        return _where(slots, self.module, [bool(when) for (when,) in slots.settings(self)], x)
 
 
 class Depth(Configurable):
     """The first `depth` of several modules, one after the other."""
+
+    dimension = "depth"
 
     def __init__(self, blocks: Sequence[nn.Module], depth: Value) -> None:
         super().__init__()
@@ -53,8 +66,17 @@ class Depth(Configurable):
             for index, block in enumerate(self.blocks):
                 x = block(x) if index < least else _guarded(block, x, self.settings["depth"] > index)
             return x
+        if self._slots is not None:
+            return self.batched(self._slots, x)
         for block in self.blocks[: self.chosen()[0]]:
             x = block(x)
+        return x
+
+    def batched(self, slots: Slots, x: torch.Tensor) -> torch.Tensor:
+        """Each block on the examples of those architectures that are deep enough."""
+        depths = [depth for (depth,) in slots.settings(self)]
+        for index, block in enumerate(self.blocks[: max(depths)]):
+            x = _where(slots, block, [depth > index for depth in depths], x)
         return x
 
 
@@ -64,16 +86,18 @@ class Switch(Configurable):
     Args:
         index: whole numbers from 0, one for each candidate.
         candidates: each takes and returns one tensor; what they return may differ in shape.
+        width: channels (axis 1) that leave, where candidates differ in them, so that several architectures can share a pass.
     """
 
     policy: Callable[[Switch, torch.Tensor], torch.Tensor] | None = None
     """Decides in the place of the index while a trainer relaxes the choice: gets the module and what arrives."""
 
-    def __init__(self, index: Value, candidates: Sequence[nn.Module]) -> None:
+    def __init__(self, index: Value, candidates: Sequence[nn.Module], width: Value | None = None) -> None:
         super().__init__()
         least, most = bounds(index)
         if not 0 <= least <= most < len(candidates):
             raise NasError(f"an index from {least} to {most} does not fit {len(candidates)} candidates")
+        self.width = None if width is None else int(bounds(width)[1])
         self.candidates = nn.ModuleList(candidates)
         self.declare(index=index)
 
@@ -83,7 +107,14 @@ class Switch(Configurable):
             return self._walk(x)
         if self.policy is not None:
             return self.policy(self, x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)
         return self.candidates[self.chosen()[0]](x)  # type: ignore[no-any-return]
+
+    def batched(self, slots: Slots, x: torch.Tensor) -> torch.Tensor:
+        """Each candidate on the examples of those architectures that chose it."""
+        indices = [index for (index,) in slots.settings(self)]
+        return slots.grouped(indices, lambda index, y: self.candidates[index](y), x, width=self.width)
 
     def _picked(self, code: int) -> Value:
         return combine("==", self.settings["index"], code)
@@ -110,6 +141,11 @@ class OperatorChoice(Switch):
 
     def _picked(self, code: int) -> Value:
         return self.choice.equals(self.choice.options[code])
+
+
+def _where(slots: Slots, module: nn.Module, used: Sequence[bool], x: torch.Tensor) -> torch.Tensor:
+    """The module's result for those slots that use it, x for the others."""
+    return slots.grouped(used, lambda on, y: module(y) if on else y, x)
 
 
 def _guarded(module: nn.Module, x: SymbolicTensor, condition: Value) -> SymbolicTensor:

@@ -72,6 +72,8 @@ class ElasticTransformedConv2d(ElasticConv2d):
         """(N, C, H, W) -> (N, C', H', W')."""
         if isinstance(x, SymbolicTensor):
             return self._walk(x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)  # type: ignore[no-any-return]
         weight, bias = self._effective()
         _, _, kernel, groups = self.chosen()
         padding = self.dilation * (kernel - 1) // 2

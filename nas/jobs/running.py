@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from nas.runs import (
     RunFolder,
     Setting,
     candidate_scorer,
+    follow_stage,
     prepare,
     read_manifest,
     search_stage,
@@ -37,6 +39,7 @@ from nas.runs.trained import read_facts
 from nas.searching.evaluate import Scorer, score
 from nas.supernet import Space, open_space
 from nas.supernet.separate import no_supernet
+from nas.training import Follower, current_ranks
 
 Started = Callable[[Path], None]
 
@@ -60,14 +63,18 @@ def search(
         reporter: hears of progress.
         started: is told the folder as soon as there is something to resume.
         options: any field of `nas.runs.RunConfig`: trainer, strategy, steps, epochs, minutes, evaluations, seed,
-            resolution, deploy_resolution, supernet, compute, precision, cutout, mixup, settings,
-            validation_images, calibration_images.
+            resolution, deploy_resolution, supernet, compute, precision, cutout, mixup, cutmix, randaugment,
+            log, settings, validation_images, calibration_images.
+
+    Several processes of one `torch.distributed` group may call this together: they train together, and the first one alone
+    writes, searches and returns.
 
     Returns:
         The finished run.
 
     Raises:
         NasError: whatever is wrong with what was asked; nothing is written then.
+        Follower: in processes other than the first, once the training is done.
     """
     return _begin("search", space, targets, data, out, reporter, started, options)
 
@@ -92,18 +99,24 @@ def resume(path: str | Path, reporter: Reporter | None = None, space: Space | No
 
     Raises:
         NasError: no run, half-written, of another version, in use, or its data or its space has changed.
+        Follower: in processes other than the first of several, once the training is done.
     """
-    folder = RunFolder(Path(path))
-    manifest = read_manifest(folder.path)
-    if folder.results.exists():
-        return Run(path, space)
-    with folder.locked():
+    folder, ranks = RunFolder(Path(path)), current_ranks()
+    manifest = ranks.share(lambda: read_manifest(folder.path))
+    if ranks.share(folder.results.exists):
+        return _finished(path, space)
+    with folder.locked() if ranks.leads else contextlib.nullcontext():
         setting = prepare(manifest.config, space_of(manifest, space))
         if setting.data.fingerprint != manifest.data["fingerprint"]:
             raise NasError(
                 f"the data at {manifest.data['source']} has changed since run {path} began; restore it, or begin a new run"
             )
-        return _finish(folder, manifest, setting, reporter or Silent(), space)
+        if not ranks.leads:
+            follow_stage(setting, manifest.plan["steps"])
+        reporter, before = reporter or Silent(), manifest.machine.get("processes", 1)
+        if before != ranks.size:
+            reporter.say(f"this run began with {before} processes and goes on with {ranks.size}: sums are rounded differently")
+        return _finish(folder, manifest, setting, reporter, space)
 
 
 def _begin(
@@ -126,10 +139,13 @@ def _begin(
     if source != "digits" and Path(source).exists():
         source = str(Path(source).resolve())
     config = RunConfig.checked(space=reference(space), targets=tuple(targets), data=source, **options)
-    setting = prepare(config, opened)
+    setting, ranks = prepare(config, opened), current_ranks()
+    steps = ranks.gather(planned_steps(setting))[0]  # minutes are measured, in every process a little differently
+    if not ranks.leads:
+        follow_stage(setting, steps)
     plan = {
         "decisions": fingerprint(opened),
-        "steps": planned_steps(setting),
+        "steps": steps,
         "recipe": setting.recipe.model_dump(),
         "trained_at": vars(setting.trained_at),
         "deployed_at": vars(setting.deployed_at),
@@ -142,6 +158,13 @@ def _begin(
         if started is not None:
             started(folder.path)
         return _finish(folder, manifest, setting, reporter or Silent(), opened)
+
+
+def _finished(path: str | Path, space: Space | None) -> Run:
+    """A run that is complete already."""
+    if not current_ranks().leads:
+        raise Follower
+    return Run(path, space)
 
 
 def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: Reporter, space: Space | None = None) -> Run:

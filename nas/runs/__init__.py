@@ -4,7 +4,15 @@ from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.manifest import Manifest, read_manifest
 from nas.runs.setting import Setting, prepare
-from nas.runs.stages import SearchOutcome, Trained, candidate_scorer, search_stage, supernet_scorer, train_stage
+from nas.runs.stages import (
+    SearchOutcome,
+    Trained,
+    candidate_scorer,
+    follow_stage,
+    search_stage,
+    supernet_scorer,
+    train_stage,
+)
 
 __all__ = [
     "Manifest",
@@ -14,6 +22,7 @@ __all__ = [
     "Setting",
     "Trained",
     "candidate_scorer",
+    "follow_stage",
     "prepare",
     "read_manifest",
     "search_stage",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nas.base.errors import NasError, unknown
 
@@ -33,7 +33,21 @@ class RunConfig(BaseModel):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     cutout: int = Field(0, ge=0)
     mixup: float = Field(0.0, ge=0, allow_inf_nan=False)
+    cutmix: float = Field(0.0, ge=0, allow_inf_nan=False)
+    randaugment: tuple[int, float] | None = None
+    log: Literal["none", "tensorboard"] = "none"
     settings: dict[str, str | float | int | bool | None] = {}
+
+    @field_validator("randaugment", mode="before")
+    @classmethod
+    def _two_numbers(cls, given: Any) -> Any:
+        """'2,9' as operators and magnitude."""
+        if not isinstance(given, str):
+            return given
+        numbers = given.split(",")
+        if len(numbers) != 2:
+            raise ValueError("give the number of operators and their magnitude, such as 2,9")
+        return tuple(number.strip() for number in numbers)
 
     @staticmethod
     def checked(**given: Any) -> RunConfig:

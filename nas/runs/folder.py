@@ -30,6 +30,11 @@ class RunFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def logs(self) -> Path:
+        """Event files for TensorBoard, where asked for."""
+        return self.path / "logs"
+
+    @property
     def supernet(self) -> Path:
         """The trained supernet: a folder of its own, which other searches can use."""
         return self.path / "supernet"

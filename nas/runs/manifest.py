@@ -39,6 +39,8 @@ def new_manifest(kind: Literal["search", "train"], config: RunConfig, plan: dict
     """The manifest of a run that begins now on this machine."""
     import torch
 
+    from nas.training import current_ranks
+
     return Manifest(
         format=FORMAT,
         kind=kind,
@@ -51,6 +53,7 @@ def new_manifest(kind: Literal["search", "train"], config: RunConfig, plan: dict
             "system": platform.platform(),
             "processor": platform.machine(),
             "threads": torch.get_num_threads(),
+            "processes": current_ranks().size,
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             "command": " ".join(sys.argv),
         },

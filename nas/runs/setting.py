@@ -19,7 +19,7 @@ from nas.runs.trained import SupernetFacts, read_facts
 from nas.searching import Problem, Target, open_strategy, parse_target
 from nas.supernet import Space, Supernet, Task, open_space
 from nas.supernet.separate import no_supernet
-from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, steps_for_minutes
+from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, require_log, steps_for_minutes
 
 EMBEDDED_EPOCHS = 30.0
 """Training of the embedded digits when no budget is given: enough to tell good networks from bad ones in a minute or two.
@@ -74,10 +74,12 @@ class Setting:
         )
 
     def batches(self, held: bool = False) -> TrainingBatches:
-        """Batches for the weights, or those held for architecture parameters."""
+        """Batches for the weights, or those held for architecture parameters; this process's part of them."""
         weights = 1.0 - self.recipe.architecture_share
         share = (weights, 1.0) if held else (0.0, weights)
-        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, share)
+        ranks = current_ranks()
+        part = (ranks.rank, ranks.size)
+        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, share, part)
 
 
 def prepare(config: RunConfig, space: Space | None = None) -> Setting:
@@ -95,6 +97,7 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
     trainer = open_trainer(config.trainer)
     if config.strategy is not None:
         open_strategy(config.strategy)
+    require_log(config.log)
     if space.separate:
         _require_separate(space, config)
     recipe = trainer.defaults.changed(space.recipe).changed(config.settings)
@@ -124,7 +127,13 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
     bounds = tuple(target.bound(space, deployed_at) for target in targets)
     if bounds:
         sample_bounded(space.decisions, generator(config.seed, "feasibility"), 1, bounds)
-    augmentation = replace(data.augmentation, cutout=config.cutout, mixup=config.mixup)
+    augmentation = replace(
+        data.augmentation,
+        cutout=config.cutout,
+        mixup=config.mixup,
+        cutmix=config.cutmix,
+        randaugment=config.randaugment,
+    )
     augmentation.check(data.resolution)
     setting = Setting(config, space, targets, bounds, trained_at, deployed_at, data, recipe, augmentation, compute)
     if facts is None:
@@ -175,6 +184,9 @@ def _require_separate(space: Space, config: RunConfig) -> None:
             f"space '{space.name}' trains its networks one by one, and trainer '{config.trainer}' is for supernets; leave out "
             "--trainer, and change figures of the training with --set"
         )
+    if config.log != "none" or current_ranks().size > 1:
+        option = "--log" if config.log != "none" else "several processes"
+        raise NasError(f"space '{space.name}' trains its networks one by one, and {option} are for supernets; leave them out")
     if config.minutes is not None:
         raise NasError(
             f"space '{space.name}' trains its networks one by one, each for the same number of steps; give --steps or --epochs "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from nas.runs.trained import FORMAT, SupernetFacts, load_trained, locate, read_f
 from nas.searching import CandidateEvaluator, CandidateTraining, Evaluator, Scorer, StudyHistory, Trial, open_strategy, search
 from nas.searching.problem import keys
 from nas.supernet import SeparateSpace, Supernet
-from nas.training import train
+from nas.training import Follower, current_ranks, open_log, train
 
 EVALUATION_BATCH = 128
 
@@ -50,19 +51,23 @@ class SearchOutcome:
 
 
 def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Reporter) -> Trained:
-    """Train the supernet, or load the finished one; goes on from the checkpoint of an interrupted training."""
+    """Train the supernet, or load the finished one; goes on from the checkpoint of an interrupted training.
+
+    Of several processes that train together the first one calls this, and the others `follow_stage`.
+    """
     config = setting.config
     source = folder.supernet if config.supernet is None else Path(config.supernet)
-    if config.supernet is not None or (folder.supernet / "supernet.json").exists():
+    trained = current_ranks().share(lambda: config.supernet is not None or (folder.supernet / "supernet.json").exists())
+    if trained:
         facts = read_facts(source)
         facts.require(setting.space.name)
         supernet = setting.supernet()
         load_trained(locate(source), supernet)
         return Trained(supernet, facts)
     stepper = setting.stepper(steps)
-    result = train(stepper, folder.checkpoint, reporter)
+    result = train(stepper, folder.checkpoint, reporter, open_log(config.log, folder.logs))
     row = stepper.trainer.derive(setting.space.decisions)
-    derived = None if row is None else setting.space.decode(np.asfortranarray(row[None]))[0].to_json()
+    derived = None if row is None else dict(setting.space.decode(np.asfortranarray(row[None]))[0].decisions)
     facts = SupernetFacts(
         format=FORMAT,
         space=setting.space.name,
@@ -76,6 +81,17 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
     write_trained(folder.supernet, stepper.supernet, facts)
     folder.checkpoint.unlink(missing_ok=True)
     return Trained(stepper.supernet, facts)
+
+
+def follow_stage(setting: Setting, steps: int) -> NoReturn:
+    """Take part in what the first process does in `train_stage`; ends this process, since the rest is the first one's work."""
+
+    def told() -> bool:
+        raise RuntimeError("the first process of a training calls train_stage")
+
+    if not current_ranks().share(told):
+        train(setting.stepper(steps))
+    raise Follower
 
 
 def supernet_scorer(setting: Setting, trained: Trained) -> Evaluator:

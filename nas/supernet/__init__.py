@@ -1,8 +1,9 @@
 """Spaces with their networks: the supernet, its sub-networks as plain torch, and batch-norm statistics."""
 
+from nas.supernet.blocks import Blocks, NotDivisible
 from nas.supernet.extract import extract, without_resize
 from nas.supernet.family import Family, open_space, space_names
-from nas.supernet.relaxation import Edge, NotRelaxable, Relaxation
+from nas.supernet.relaxation import Edge, NotRelaxable, Relaxation, operator_relaxation
 from nas.supernet.separate import SeparateSpace
 from nas.supernet.space import Space
 from nas.supernet.statistics import Statistics
@@ -10,8 +11,10 @@ from nas.supernet.supernet import Supernet
 from nas.supernet.task import Task
 
 __all__ = [
+    "Blocks",
     "Edge",
     "Family",
+    "NotDivisible",
     "NotRelaxable",
     "Relaxation",
     "SeparateSpace",
@@ -21,6 +24,7 @@ __all__ = [
     "Task",
     "extract",
     "open_space",
+    "operator_relaxation",
     "space_names",
     "without_resize",
 ]

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import fx, nn
 
 from nas.elastic import ElasticLayer
+from nas.elastic.drop_path import DropPath
 from nas.elastic.layer import duplicate
 
 
 class _Tracer(fx.Tracer):
-    """Follows the network's forward down to elastic layers and torch's own modules."""
+    """Follows the network's forward down to elastic layers and torch's own modules; drop path belongs to training alone."""
 
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
         """Elastic layers are leaves as torch's own modules are."""
         return isinstance(module, ElasticLayer) or super().is_leaf_module(module, qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the call of a module becomes in the graph."""
+        return args[0] if isinstance(m, DropPath) else super().call_module(m, forward, args, kwargs)
 
 
 def extract(network: nn.Module) -> fx.GraphModule:

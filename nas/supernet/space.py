@@ -22,13 +22,17 @@ from nas.costs import (
     CompiledCost,
     LatencyTable,
     RowCost,
+    Term,
     devices,
     latency_terms,
     macs_terms,
     memory_cost,
     parameter_terms,
 )
-from nas.elastic import Walk, walk
+from nas.elastic import Dimension, Walk, walk
+from nas.elastic.batchable import unbatchable
+from nas.supernet.blocks import Blocks, NotDivisible
+from nas.supernet.dimensions import find_dimensions, widths_by_depth
 from nas.supernet.relaxation import NotRelaxable, Relaxation, operator_relaxation
 from nas.supernet.supernet import Supernet
 from nas.supernet.task import Task
@@ -110,7 +114,7 @@ class Space(SearchSpace):
         """The operators, units and choices of every architecture for a task; built without memory, once for each task."""
         task = task or self.task
         if task not in self._walks:
-            found = walk(self._without_memory(task), task.input_shape)
+            found = walk(self.without_memory(task), task.input_shape)
             if found.output != (1, task.classes):
                 raise NasError(f"the network must return (N, {task.classes}) scores; it returns {found.output}")
             self._walks[task] = found
@@ -128,12 +132,46 @@ class Space(SearchSpace):
     def unrelaxable(self) -> str | None:
         """Why the space has no relaxation; None where it has one."""
         try:
-            self.relax(self._without_memory(self.task))
+            self.relax(self.without_memory(self.task))
         except NotRelaxable as error:
             return str(error)
         return None
 
-    def _without_memory(self, task: Task) -> nn.Module:
+    @cached_property
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """Decision -> what it changes, such as 'kernel' or 'depth'; see `nas.supernet.dimensions`."""
+        return find_dimensions(self.decisions, self.without_memory(self.task))
+
+    @cached_property
+    def widths_by_depth(self) -> Mapping[str, str]:
+        """Decision of a width inside one stage -> decision of that stage's depth."""
+        return widths_by_depth(self.decisions, self.without_memory(self.task), self.dimensions)
+
+    def blocks(self, network: nn.Module, task: Task) -> Blocks:
+        """The blocks of a network that `build` made for a task; see `nas.supernet.blocks`.
+
+        Raises:
+            NotDivisible: it cannot be trained block by block.
+        """
+        return Blocks(self, network, task.input_shape)
+
+    @cached_property
+    def indivisible(self) -> str | None:
+        """Why the space cannot be trained block by block; None where it can."""
+        try:
+            self.blocks(self.without_memory(self.task), self.task)
+        except NotDivisible as error:
+            return str(error)
+        return None
+
+    @cached_property
+    def unbatchable(self) -> str | None:
+        """Why several architectures cannot share a pass of the supernet; None where they can."""
+        return unbatchable(self.without_memory(self.task), self.task.input_shape)
+
+    def without_memory(self, task: Task | None = None) -> nn.Module:
+        """The network for a task, on the meta device: for reading its modules."""
+        task = task or self.task
         with torch.device("meta"), _Uninitialised():
             return self.build(task)
 
@@ -195,15 +233,26 @@ class Space(SearchSpace):
         at = self.task_of(metric, task)
         name = metric if table is None else f"{table.name}-latency"
         if (name, at) not in self._costs:
-            found = self.walk(at)
-            if table is not None:
-                cost = CompiledCost(self.decisions, latency_terms(found, table))
-            elif metric == "memory":
-                cost = memory_cost(self.decisions, found)
-            else:
-                cost = CompiledCost(self.decisions, macs_terms(found) if metric == "macs" else parameter_terms(found))
-            self._costs[name, at] = cost
+            self._costs[name, at] = (
+                memory_cost(self.decisions, self.walk(at))
+                if name == "memory"
+                else CompiledCost(self.decisions, self.terms(metric, task))
+            )
         return self._costs[name, at]
+
+    def terms(self, metric: str, task: Task | None = None) -> list[Term]:
+        """The terms of a cost that is a sum, one for each operator or unit: what `compiled` adds up.
+
+        Raises:
+            NasError: the metric is unknown, is no sum, or its table does not cover the space.
+        """
+        table = self.device_of(metric)
+        found = self.walk(self.task_of(metric, task))
+        if table is not None:
+            return latency_terms(found, table)
+        if metric == "memory":
+            raise NasError("the peak memory of a network is no sum over its operators; use macs, params or a device's latency")
+        return macs_terms(found) if metric == "macs" else parameter_terms(found)
 
     def cost(
         self, metric: str, architectures: Architecture | Iterable[Architecture] | np.ndarray, task: Task | None = None

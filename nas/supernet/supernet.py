@@ -14,6 +14,7 @@ from nas.architectures import Architecture
 from nas.base.errors import NasError
 from nas.choices import evaluate, free_choices
 from nas.elastic import Configurable
+from nas.elastic.layer import Setting
 from nas.supernet.extract import extract
 from nas.supernet.statistics import Statistics, estimate, lent
 from nas.supernet.task import Task
@@ -36,7 +37,7 @@ class _Binding:
         self.columns = columns
         self.names = names
         self.modules: list[Configurable] = []
-        self._known: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
+        self._known: dict[tuple[int, ...], list[Setting]] = {}
         self._active: tuple[int, ...] | None = None
 
     def activate(self, row: Sequence[int]) -> None:
@@ -44,15 +45,22 @@ class _Binding:
         key = tuple(row[column] for column in self.columns)
         if key == self._active:
             return
+        for module, setting in zip(self.modules, self._settings(key), strict=True):
+            module.activate(setting)
+        self._active = key
+
+    def settings(self, row: Sequence[int]) -> list[Setting]:
+        """What a row sets the modules to."""
+        return self._settings(tuple(row[column] for column in self.columns))
+
+    def _settings(self, key: tuple[int, ...]) -> list[Setting]:
         settings = self._known.get(key)
         if settings is None:
             codes = _Codes(zip(self.names, key, strict=True))
             settings = self._known[key] = [
                 tuple(_plain(evaluate(value, codes)) for value in module.settings.values()) for module in self.modules
             ]
-        for module, setting in zip(self.modules, settings, strict=True):
-            module.activate(setting)
-        self._active = key
+        return settings
 
 
 def _plain(value: Any) -> Any:
@@ -103,6 +111,15 @@ class Supernet(nn.Module):
             row = self.space.encode([self.space.validate(architecture)])[0].tolist()
         for binding in self._bindings:
             binding.activate(row)
+
+    def settings(self, rows: np.ndarray) -> dict[Configurable, list[Setting]]:
+        """What every module with decisions is set to in each of several rows (M, D), for passes that architectures share."""
+        found: dict[Configurable, list[Setting]] = {}
+        for row in rows.tolist():
+            for binding in self._bindings:
+                for module, setting in zip(binding.modules, binding.settings(row), strict=True):
+                    found.setdefault(module, []).append(setting)
+        return found
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores (N, classes) of images (N, C, H, W) by the active sub-network."""

@@ -1,7 +1,10 @@
 """Training a supernet: step rules, and the one loop that runs them all."""
 
+from nas.training.description import describe_trainer
+from nas.training.logs import Log, open_log, require_log
 from nas.training.loop import TrainingResult, train
 from nas.training.planning import steps_for_minutes
+from nas.training.processes import Follower
 from nas.training.ranks import Ranks, current_ranks
 from nas.training.recipe import Recipe
 from nas.training.step import Diverged, Stepper
@@ -12,6 +15,8 @@ __all__ = [
     "Alone",
     "Diverged",
     "Engine",
+    "Follower",
+    "Log",
     "Pass",
     "Phase",
     "Ranks",
@@ -21,8 +26,11 @@ __all__ = [
     "Trainer",
     "TrainingResult",
     "current_ranks",
+    "describe_trainer",
+    "open_log",
     "open_trainer",
     "require_fit",
+    "require_log",
     "steps_for_minutes",
     "train",
 ]

@@ -24,6 +24,10 @@ class WeightAverage(nn.Module):
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.buffers()), [weight.detach() for weight in self._weights], 1 - decay)
 
+    def of(self, weight: nn.Parameter) -> list[torch.Tensor]:
+        """The average of one weight; nothing where it is not trained."""
+        return [average for average, known in zip(self.buffers(), self._weights, strict=True) if known is weight]
+
     @torch.no_grad()
     def apply_to_network(self) -> None:
         """Put the averages in the place of the weights."""

@@ -14,14 +14,15 @@ import torch
 from torch import nn
 
 from nas.base.errors import NasError
-from nas.supernet.weights import load_tensors, save_tensors
+from nas.supernet.weights import load_metadata, load_tensors, save_tensors
 
 FORMAT = "1"
 WEIGHTS, OPTIMISER = "weights/", "optimiser/"
 
 
 Parts = Mapping[str, tuple[nn.Module, torch.optim.Optimizer | None]]
-"""Modules by name, each with the optimiser of its parameters where it has one."""
+"""Modules by name, each with the optimiser of its parameters where it has one. A module may appear again with another
+optimiser; its weights are kept once."""
 
 
 def save_checkpoint(
@@ -33,8 +34,10 @@ def save_checkpoint(
 ) -> None:
     """Write weights, optimiser state and JSON facts, and those of further parts of a training, whole or not at all."""
     tensors: dict[str, torch.Tensor] = {}
-    for prefix, (module, its_optimiser) in _all(network, optimiser, parts).items():
+    every = _all(network, optimiser, parts)
+    for prefix, module in _once(every).items():
         tensors |= {f"{prefix}{WEIGHTS}{name}": value for name, value in module.state_dict().items()}
+    for prefix, (module, its_optimiser) in every.items():
         if its_optimiser is None:
             continue
         for name, parameter in module.named_parameters():
@@ -42,6 +45,11 @@ def save_checkpoint(
                 if value is not None:
                     tensors[f"{prefix}{OPTIMISER}{name}/{key}"] = torch.as_tensor(value)
     save_tensors(path, tensors, {"format": FORMAT, "facts": json.dumps(facts)})
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The facts of a checkpoint alone. Raises NasError where it is missing, truncated or of another version."""
+    return _facts(path, load_metadata(path, "checkpoint"))
 
 
 def load_checkpoint(
@@ -53,11 +61,10 @@ def load_checkpoint(
         NasError: missing, truncated, of another version, or of another network.
     """
     tensors, metadata = load_tensors(path, "checkpoint")
-    if metadata.get("format") != FORMAT:
-        raise NasError(f"checkpoint {path} has format {metadata.get('format', 'unknown')}; this version reads format {FORMAT}")
+    facts = _facts(path, metadata)
     every = _all(network, optimiser, parts)
-    weights = {prefix: _under(prefix + WEIGHTS, tensors) for prefix in every}
-    for prefix, (module, _) in every.items():
+    weights = {prefix: _under(prefix + WEIGHTS, tensors) for prefix in _once(every)}
+    for prefix, module in _once(every).items():
         own = module.state_dict()
         wrong = sorted(set(weights[prefix]) ^ set(own)) or [
             name for name in own if own[name].shape != weights[prefix][name].shape
@@ -67,10 +74,17 @@ def load_checkpoint(
                 f"checkpoint {path} holds another network: '{wrong[0]}' does not match; was it trained on another space, "
                 "or for another number of classes or channels?"
             )
-    for prefix, (module, its_optimiser) in every.items():
+    for prefix, module in _once(every).items():
         module.load_state_dict(weights[prefix])
+    for prefix, (module, its_optimiser) in every.items():
         if its_optimiser is not None:
             _load_optimiser(module, its_optimiser, _under(prefix + OPTIMISER, tensors))
+    return facts
+
+
+def _facts(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if metadata.get("format") != FORMAT:
+        raise NasError(f"checkpoint {path} has format {metadata.get('format', 'unknown')}; this version reads format {FORMAT}")
     facts: dict[str, Any] = json.loads(metadata["facts"])
     return facts
 
@@ -78,6 +92,14 @@ def load_checkpoint(
 def _all(network: nn.Module, optimiser: torch.optim.Optimizer | None, parts: Parts | None) -> Parts:
     """Everything by the prefix of its tensors."""
     return {"": (network, optimiser), **{f"{name}/": part for name, part in (parts or {}).items()}}
+
+
+def _once(every: Parts) -> dict[str, nn.Module]:
+    """Each module under the first prefix that it has."""
+    first: dict[int, str] = {}
+    for prefix, (module, _) in every.items():
+        first.setdefault(id(module), prefix)
+    return {prefix: every[prefix][0] for prefix in first.values()}
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any
 
 import torch
 from torch import nn
 
+from nas.elastic import ElasticBatchNorm2d, ElasticLayerNorm
 from nas.training.lars import Lars
 from nas.training.recipe import Recipe
+
+NORMS = (ElasticBatchNorm2d, ElasticLayerNorm, nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+"""Modules whose parameters scale and shift."""
 
 
 def build_optimiser(network: nn.Module, recipe: Recipe, decayed: Container[int] | None = None) -> torch.optim.Optimizer:
@@ -17,12 +21,18 @@ def build_optimiser(network: nn.Module, recipe: Recipe, decayed: Container[int] 
 
     Args:
         decayed: identities of the parameters that weight decay may act on; all of them by default. By `recipe.decay_of` it
-            acts on tensors of more than one dimension only, or on all.
+            acts on tensors of more than one dimension only, on all but those of norms, or on all.
     """
+    norms = {id(p) for module in network.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
+    decayed_by_kind: dict[str, Callable[[nn.Parameter], bool]] = {
+        "matrices": lambda parameter: parameter.ndim > 1,
+        "not-norms": lambda parameter: id(parameter) not in norms,
+        "all": lambda parameter: True,
+    }
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
 
     def decays(parameter: nn.Parameter) -> bool:
-        return (parameter.ndim > 1 or recipe.decay_of == "all") and (decayed is None or id(parameter) in decayed)
+        return decayed_by_kind[recipe.decay_of](parameter) and (decayed is None or id(parameter) in decayed)
 
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trainable if decays(p)], "weight_decay": recipe.weight_decay},

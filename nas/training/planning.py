@@ -10,20 +10,34 @@ from nas.training.step import Stepper
 
 WARM_UP, TIMED = 2, 8
 
+PHASE_WARM_UP, PHASE_TIMED = 1, 4
+"""The same at the start of each phase, where a training has several."""
+
 
 def steps_for_minutes(minutes: float, stepper: Stepper) -> int:
-    """How many steps of a training fit into the time on this machine, by timing a few.
+    """How many steps of a training fit into the time on this machine, by timing a few of each of its phases.
 
     The stepper's supernet is spent: its weights have moved. Raises NasError when not even one step fits.
+
+    Args:
+        stepper: with so many steps that each of its phases has some.
     """
-    seconds = []
+    starts = sorted({0, *(phase.start for phase in stepper.trainer.phases(stepper.steps, stepper.recipe))})
+    ends = [*starts[1:], stepper.steps]
+    warm_up, timed = (WARM_UP, TIMED) if len(starts) == 1 else (PHASE_WARM_UP, PHASE_TIMED)
+    typical = 0.0
     with stepper:
-        for step in range(WARM_UP + TIMED):
-            start = time.perf_counter()
-            stepper.run(step)
-            seconds.append(time.perf_counter() - start)
-    typical = statistics.median(seconds[WARM_UP:])
+        for start, end in zip(starts, ends, strict=True):
+            seconds = [_timed(stepper, step) for step in range(start, min(end, start + warm_up + timed))]
+            typical += statistics.median(seconds[warm_up:] or seconds) * (end - start) / stepper.steps
     steps = int(minutes * 60 / typical)
     if steps < 1:
         raise NasError(f"{minutes:g} minutes are less than one training step, which takes {typical:.1f} s; allow more")
     return steps
+
+
+def _timed(stepper: Stepper, step: int) -> float:
+    """Seconds that a step takes."""
+    start = time.perf_counter()
+    stepper.run(step)
+    return time.perf_counter() - start

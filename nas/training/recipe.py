@@ -19,7 +19,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    optimiser: Literal["sgd", "rmsprop", "adamw", "lars"] = "sgd"
+    optimiser: Literal["sgd", "rmsprop", "adamw", "lars"] = Field("sgd", description="of the weights")
     learning_rate: float = Field(0.5, gt=0, allow_inf_nan=False, description="peak rate for `reference_batch` images")
     reference_batch: int = Field(1024, gt=0, description="batch size that the rate is given for")
     batch_size: int = Field(64, gt=0, description="images a step, over all processes")
@@ -28,10 +28,16 @@ class Recipe(BaseModel):
     squares_decay: float = Field(0.9, ge=0, lt=1, description="of RMSProp's mean of squared gradients")
     epsilon: float = Field(1e-8, gt=0, allow_inf_nan=False, description="added to the denominators of RMSProp and AdamW")
     trust: float = Field(1e-3, gt=0, allow_inf_nan=False, description="trust coefficient of LARS")
-    weight_decay: float = Field(4e-5, ge=0, allow_inf_nan=False)
-    decay_of: Literal["matrices", "all"] = Field("matrices", description="whether biases and norms decay too")
+    weight_decay: float = Field(
+        4e-5, ge=0, allow_inf_nan=False, description="added to the gradient as a share of the weight; AdamW's is decoupled"
+    )
+    decay_of: Literal["matrices", "not-norms", "all"] = Field(
+        "matrices", description="whether biases decay too, but norms do not; or all"
+    )
     decay_on: Literal["all", "largest"] = Field("all", description="whether weights outside the largest network decay too")
-    schedule: Literal["linear", "cosine", "exponential", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "exponential", "constant"] = Field(
+        "linear", description="how the learning rate goes on after the warm-up"
+    )
     last_rate: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="rate at which linear and cosine end, scaled like the peak"
     )
@@ -41,12 +47,15 @@ class Recipe(BaseModel):
         0.0, ge=0, le=1, description="share of the peak below which the exponential schedule stays constant"
     )
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rate rises from 0")
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of every target spread over all classes")
     dropout: float | None = Field(None, ge=0, lt=1, description="of the network's dropout layers; null for the space's own")
     drop_path: float | None = Field(None, ge=0, lt=1, description="of residual branches at the end; null for the space's own")
     clip_norm: float | None = Field(None, gt=0, description="largest norm of the whole gradient; null for none")
     clip_value: float | None = Field(None, gt=0, description="largest absolute value in a gradient; null for none")
     norm_affine: bool = Field(True, description="whether scale and shift of batch norms are trained")
+    sync_norms: bool = Field(
+        False, description="whether batch norms in training use the images of all processes; papers let each use its own"
+    )
     average: float | None = Field(None, gt=0, lt=1, description="decay of the moving average of the weights; null for none")
     architecture_share: float = Field(
         0.0, ge=0, lt=1, description="share of the training images kept for architecture parameters"
@@ -73,7 +82,7 @@ class Recipe(BaseModel):
                 raise unknown("training setting", name, type(self).model_fields)
         given = {name: None if value in ("none", "null") else value for name, value in overrides.items()}
         try:
-            return type(self).model_validate({**self.model_dump(), **given})
+            return type(self).model_validate({**self.model_dump(exclude_unset=True), **given})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))

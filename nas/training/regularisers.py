@@ -49,24 +49,21 @@ class Regularisers:
                 module.training = True
 
 
-@torch.no_grad()
 def run_by_largest(supernet: Supernet) -> set[int]:
-    """Identities of the parameters that the largest architecture uses."""
-    used: set[int] = set()
+    """Identities of the trainable parameters that the scores of the largest architecture depend on.
 
-    def note(module: nn.Module, *_: object) -> None:
-        used.update(id(parameter) for parameter in module.parameters(recurse=False))
-
-    hooks = [module.register_forward_hook(note) for module in supernet.modules()]
+    Asked of autograd, since not every parameter belongs to a module that is called: a class token is only read.
+    """
+    trainable = [parameter for parameter in supernet.parameters() if parameter.requires_grad]
     training = supernet.training
     try:
         supernet.train()
         supernet.activate(supernet.space.decisions.largest()[0])
-        device = next(supernet.parameters()).device
-        with torch.random.fork_rng(devices=[]):
-            supernet(torch.zeros((SAMPLE, *supernet.task.input_shape), device=device))
+        first = trainable[0]
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            images = torch.zeros((SAMPLE, *supernet.task.input_shape), device=first.device, dtype=first.dtype)
+            scores = supernet(images)
+            gradients = torch.autograd.grad(scores.sum(), trainable, allow_unused=True)
     finally:
         supernet.train(training)
-        for hook in hooks:
-            hook.remove()
-    return used
+    return {id(parameter) for parameter, gradient in zip(trainable, gradients, strict=True) if gradient is not None}

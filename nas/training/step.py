@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +16,7 @@ from nas.base.seeds import generator, integer_seed
 from nas.data import Batch, TrainingBatches
 from nas.elastic import DirectGradients, ElasticBatchNorm2d
 from nas.training.average import WeightAverage
+from nas.training.joint_norms import joined
 from nas.training.optimisers import build_optimiser
 from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
@@ -40,6 +42,7 @@ class Stepper:
 
     Attributes:
         stop_asked: asked once a step, whether somebody wants the training to stop.
+        say: takes lines for the user; nobody listens until the loop does.
         stopping: whether somebody did in the last step, in any of the processes: all of them learn it at the same step.
     """
 
@@ -68,17 +71,21 @@ class Stepper:
         decayed = run_by_largest(supernet) if recipe.decay_on == "largest" and recipe.weight_decay else None
         self.optimiser = build_optimiser(supernet, recipe, decayed)
         self.stop_asked: Callable[[], bool] = lambda: False
+        self.say: Callable[[str], None] = lambda text: None
         self.stopping = False
         self._current: dict[str, Batch] = {}
         self._step = 0
         trainer.prepare(self)
         self.average = None if recipe.average is None else WeightAverage(supernet, recipe.average)
         self._gradients = DirectGradients(supernet) if trainer.direct else None
+        joint = recipe.sync_norms and self.ranks.size > 1
+        self._joint_norms = joined(supernet, self.ranks) if joint else contextlib.nullcontext()
         self._dropout = torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
     def __enter__(self) -> Stepper:
         self.supernet.train()
         self._dropout.__enter__()
+        self._joint_norms.__enter__()
         if self._gradients is not None:
             self._gradients.__enter__()
         return self
@@ -87,7 +94,13 @@ class Stepper:
         if self._gradients is not None:
             self._gradients.__exit__(None, None, None)
         self.optimiser.zero_grad(set_to_none=True)
+        self._joint_norms.__exit__(None, None, None)
         self._dropout.__exit__(None, None, None)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the weights in the last step."""
+        return float(self.optimiser.param_groups[0]["lr"])
 
     @property
     def parts(self) -> dict[str, tuple[nn.Module, torch.optim.Optimizer | None]]:
@@ -139,6 +152,20 @@ class Stepper:
         if self.average is not None:
             self.average.apply_to_network()
 
+    @torch.no_grad()
+    def require_agreement(self) -> None:
+        """Raise RuntimeError unless all processes hold the same weights to the bit, those of the rule's own included."""
+        if self.ranks.size == 1:
+            return
+        modules = [self.supernet, *(module for module, _ in self.parts.values())]
+        sums = [float(weight.double().sum()) for module in modules for weight in module.state_dict().values()]
+        if any(found != sums for found in self.ranks.gather(sums)):
+            raise RuntimeError(
+                f"the processes' weights differ after step {self._step + 1}: trainer {type(self.trainer).__name__} changes "
+                "something by gradients of one process alone; a rule averages what it learns apart from the loop's own "
+                "optimiser with engine.ranks.average"
+            )
+
     def batch(self) -> Batch:
         """See `Engine`."""
         return self._fetched("batch", self.batches)
@@ -149,6 +176,21 @@ class Stepper:
             raise RuntimeError("no images are kept for architecture parameters: the recipe's architecture_share is 0")
         return self._fetched("held", self.held)
 
+    def plain_batch(self) -> Batch:
+        """See `Engine`."""
+        return self._on_device(self.batches.plain(self._step))
+
+    def plain_held(self, images: int) -> list[Batch]:
+        """See `Engine`."""
+        if self.held is None:
+            raise RuntimeError("no images are kept for architecture parameters: the recipe's architecture_share is 0")
+        count = min(math.ceil(images / self.recipe.batch_size), self.held.steps_per_epoch)
+        return [self._on_device(self.held.plain(number)) for number in range(count)]
+
+    def colours(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """See `Engine`."""
+        return self.batches.mean, self.batches.std
+
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """See `Engine`."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed")
@@ -156,20 +198,35 @@ class Stepper:
     def learn(self, asked: Pass) -> tuple[torch.Tensor, float]:
         """See `Engine`."""
         batch = self.batch()
+        part = asked.images or slice(None)
         self.supernet.activate(asked.row)
         with self._regularisers.switched(asked.regularised):
             with self.autocast():
-                scores = self.supernet(batch.images)
-                loss = asked.loss(scores, batch.targets) * asked.weight
+                scores = self.supernet(batch.images[part])
+                loss = asked.loss(scores, batch.targets[part]) * asked.weight
             loss.backward()
         return scores.detach(), float(loss.detach())
 
+    @torch.no_grad()
+    def predict(self, row: np.ndarray) -> torch.Tensor:
+        """See `Engine`."""
+        self.supernet.activate(row)
+        with self._regularisers.switched(False), self.autocast():
+            return self.supernet(self.batch().images)  # type: ignore[no-any-return]
+
+    def companions(self, parameter: nn.Parameter) -> list[torch.Tensor]:
+        """See `Engine`."""
+        state = self.optimiser.state.get(parameter, {}).values()
+        found = [value for value in state if isinstance(value, torch.Tensor) and value.shape == parameter.shape]
+        return found + ([] if self.average is None else self.average.of(parameter))
+
     def _fetched(self, name: str, batches: TrainingBatches) -> Batch:
         if name not in self._current:
-            batch = batches.batch(self._step)
-            images = batch.images.to(self.device, non_blocking=True)
-            self._current[name] = Batch(images, batch.targets.to(self.device, non_blocking=True))
+            self._current[name] = self._on_device(batches.batch(self._step))
         return self._current[name]
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return Batch(batch.images.to(self.device, non_blocking=True), batch.targets.to(self.device, non_blocking=True))
 
     def _reduce(self, total: float) -> float:
         """Mean of gradients and loss over the processes; all of them trained the same sub-networks in this step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -34,12 +34,14 @@ class Pass:
         loss: what it minimises on this batch.
         weight: factor of its gradient in the step's sum.
         regularised: whether dropout and drop path are on.
+        images: which of the step's images it learns from; None for all of them.
     """
 
     row: np.ndarray
     loss: Loss
     weight: float = 1.0
     regularised: bool = True
+    images: slice = field(default_factory=lambda: slice(None))
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,24 @@ class Engine(Protocol):
     def held_batch(self) -> Batch:
         """Images for architecture parameters, from the share of the training images that weights are not trained on."""
 
+    def plain_batch(self) -> Batch:
+        """The images of this step without augmentation, for rules with augmentations of their own."""
+
+    def plain_held(self, images: int) -> list[Batch]:
+        """Fixed batches without augmentation from the share that weights are not trained on, always the same.
+
+        Args:
+            images: how many there are at least, over all processes; fewer where the share is smaller.
+        """
+
+    def colours(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each channel with which images are normalised."""
+
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The precision in which passes run."""
+
+    def say(self, text: str) -> None:
+        """Tell the user one line."""
 
     def learn(self, asked: Pass) -> tuple[torch.Tensor, float]:
         """One forward and backward pass on this step's batch; gradients add up.
@@ -94,6 +112,15 @@ class Engine(Protocol):
         Returns:
             The scores, detached, and the loss times its weight.
         """
+
+    def predict(self, row: np.ndarray) -> torch.Tensor:
+        """Scores of a sub-network, (D,) option indices, on this step's batch by a forward pass alone.
+
+        The batch's own statistics, without regularisation and without gradients. Several processes see different images.
+        """
+
+    def companions(self, parameter: nn.Parameter) -> list[torch.Tensor]:
+        """What is kept for each entry of a weight, optimiser state and moving average; for rules that move weights."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +210,9 @@ class Trainer:
 
     def after(self, context: StepContext, engine: Engine) -> None:
         """Called after the optimiser's step."""
+
+    def resume(self, step: int, engine: Engine) -> None:
+        """Called before a checkpoint of so many steps is read: make what `state` holds by then and does not at the start."""
 
     def facts(self) -> dict[str, Any]:
         """What a checkpoint must hold besides tensors, as JSON."""

@@ -17,6 +17,7 @@ from nas.supernet import Space, Task
 from search_spaces.cells import known
 from search_spaces.cells.auxiliary import MIDDLE, AuxiliaryHead, CellNetwork
 from search_spaces.cells.darts_cell import CELLS, NODES, Cell
+from search_spaces.cells.darts_relaxation import relaxation
 from search_spaces.cells.decisions import isomorphism
 from search_spaces.cells.genotype import Genotype, decisions_of
 from search_spaces.cells.graphs import cell_graphs
@@ -126,6 +127,7 @@ def darts_space(
         source="Liu et al., DARTS, 2019",
         isomorphism=isomorphism(CELLS),
         graphs=partial(cell_graphs, cells=CELLS, every=True),
+        relaxation=relaxation,
     )
 
 

@@ -9,7 +9,9 @@ exchanging the two middle nodes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cache
 
 import networkx as nx
@@ -18,16 +20,16 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from nas.architectures import Decisions
 from nas.architectures.decisions import Rows
 from nas.choices import Choice, Option, Value, all_of, any_of, assignments, evaluate, tabulated
 from nas.elastic import OperatorChoice, SelectedSum, SymbolicTensor
-from nas.supernet import Space, Task
+from nas.supernet import Relaxation, Space, Task, operator_relaxation
 from search_spaces.cells.cell_strings import EDGES, EXAMPLE, NODES, read_cell, write_cell
+from search_spaces.cells.mixture import CellMixture
+from search_spaces.cells.nas_bench_201_mixture import CHOSEN, mixed_cell
 from search_spaces.cells.operators import NAS_BENCH_201_OPERATORS, Place, Zero
 from search_spaces.cells.tiny_network import ResidualReduction, TinyNetwork
-
-CHOSEN = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
-"""From the cheapest operator to the dearest."""
 
 CHOICES = tuple(Choice(f"edge{source}{target}", CHOSEN) for source, target in EDGES)
 """The operator between two nodes, node 0 being the cell's input and node 3 its output."""
@@ -51,6 +53,9 @@ LIVE = _live()
 class Cell(nn.Module):
     """Each node but the first adds up its live edges; the last one is the output."""
 
+    policy: Callable[..., torch.Tensor] | None = None
+    """Computes in the place of `forward` while the choices of the whole cell are relaxed: gets the cell and what arrives."""
+
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
         place = Place(channels, channels, 1, side)
@@ -67,6 +72,8 @@ class Cell(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> the same shape."""
+        if self.policy is not None:
+            return self.policy(self, x)
         states = [x]
         for node in self.nodes:
             states.append(node(*states))
@@ -124,6 +131,19 @@ def isomorphism(rows: Rows) -> Rows:
     return found
 
 
+def relaxation(decisions: Decisions, network: nn.Module) -> Relaxation:
+    """The ordinary relaxation, in which the best operator of each edge is derived, `none` included; cells compute mixtures."""
+    cells = [module for module in network.modules() if isinstance(module, Cell)]
+    nodes = [[EDGES.index((source, target)) for source in range(target)] for target in range(1, NODES)]
+
+    def mixture(weights: Sequence[torch.Tensor]) -> AbstractContextManager[None]:
+        of_nodes = [[weights[edge] for edge in node] for node in nodes]
+        return CellMixture([(cell, of_nodes) for cell in cells], mixed_cell)
+
+    found = operator_relaxation(decisions, network)
+    return replace(found, nodes=tuple(tuple(node) for node in nodes), mixture=mixture)
+
+
 def from_string(text: str) -> dict[str, Option]:
     """The decisions of a cell in the benchmark's notation. Raises NasError for another text."""
     return {choice.name: operator for choice, operator in zip(CHOICES, read_cell(text), strict=True)}
@@ -162,5 +182,6 @@ def nas_bench_201_space(channels: int = 16, cells: int = 5) -> Space:
         summary="one cell of four nodes, one of five operators between any two",
         source="Dong & Yang, NAS-Bench-201, 2020",
         isomorphism=isomorphism,
+        relaxation=relaxation,
         graphs=lambda architecture: {"cell": cell_graph(architecture)},
     )

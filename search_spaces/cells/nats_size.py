@@ -80,6 +80,12 @@ class NatsSizeNetwork(TinyNetwork):
             width = CHOICES[layer]
         super().__init__(task.channels, CHOICES[0], layers, width, task.classes)
 
+    def block_sequence(self) -> list[nn.Module]:
+        """The stages; a residual block of stride 2 begins one. See `nas.supernet.blocks`."""
+        layers = list(self.layers)
+        stages: list[nn.Module] = [nn.Sequential(self.stem, layers[0])]
+        return stages + [nn.Sequential(*layers[first : first + 2]) for first in range(1, LAYERS, 2)]
+
 
 def from_string(text: str) -> dict[str, Option]:
     """The decisions that widths such as '16:32:64:16:8' make. Raises NasError for other texts."""

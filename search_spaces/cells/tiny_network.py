@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -42,6 +42,10 @@ class ResidualReduction(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H / 2, W / 2)."""
         return self.project(self.pool(x)) + self.second(self.first(x))  # type: ignore[no-any-return]
+
+    def last_norms(self) -> Iterator[nn.Module]:
+        """See `nas.elastic.residual`."""
+        yield self.second.norm
 
 
 class TinyNetwork(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,3 +108,7 @@ class Bottleneck(nn.Module):
         """(N, C', H', W') -> (N, C, H, W)."""
         y = self.squeeze(self.expand(self.leave(self.mix(self.enter(self.reduce(x))))))
         return self.activation(self.shortcut(x) + y)  # type: ignore[no-any-return]
+
+    def last_norms(self) -> Iterator[nn.Module]:
+        """See `nas.elastic.residual`."""
+        yield self.expand[1]

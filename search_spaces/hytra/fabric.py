@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,3 +67,17 @@ class Fabric:
             if len(OPERATORS[scale]) > 1:
                 chosen[operator.name] = name
         return chosen
+
+    def path(self, decisions: Mapping[str, Option]) -> Path:
+        """The inverse of `decisions`."""
+        start = next(scale for scale, name in SCALES.items() if name == decisions[self.start.name])
+        found: list[int] = []
+        for scale, count in self.counts.items():
+            if scale <= start and len(found) < self.layers:
+                found += [scale] * min(int(decisions[count.name]), self.layers - len(found))
+        found += [0] * (self.layers - len(found))
+        places = zip(found, self.operators, strict=True)
+        return tuple(
+            (scale, str(decisions[operator.name]) if len(OPERATORS[scale]) > 1 else OPERATORS[scale][0])
+            for scale, operator in places
+        )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from nas.base.errors import NasError
-from nas.choices import Value, where
+from nas.choices import Option, Value, where
 from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear, OperatorChoice, Switch, SymbolicTensor
 from nas.supernet import Task
 from search_spaces.hytra.blocks import SEARCHED, Bottleneck, Style, conv_norm
 from search_spaces.hytra.fabric import Fabric
-from search_spaces.hytra.paths import OPERATORS, SCALES
+from search_spaces.hytra.paths import BLOCK, OPERATORS, SCALES, Path, block_paths
 
 SMALL_IMAGES = 112
 """Below this resolution the stem keeps the map and every width is a quarter, as in ResNets for CIFAR."""
@@ -50,6 +51,7 @@ class HytraNetwork(nn.Module):
                 f"{task.resolution}"
             )
         width = WIDTH // 4 if small else WIDTH
+        self.fabric = fabric
         self.scales = fabric.scales()
         channels = {scale: 4 * width * 2 ** (3 - scale) for scale in SCALES}
         self.stem = _stem(task.channels, width, small, form.style)
@@ -72,6 +74,25 @@ class HytraNetwork(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return self.classifier(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    def block_sequence(self) -> list[nn.Module]:
+        """Four layers a block, the stem with the first; see `nas.supernet.blocks`."""
+        layers = [[*self.layers[first : first + BLOCK]] for first in range(0, len(self.layers), BLOCK)]
+        return [nn.Sequential(self.stem, self.entry, *layers[0]), *(nn.Sequential(*block) for block in layers[1:])]
+
+    def block_paths(self, number: int, before: Mapping[str, Option]) -> Iterator[Mapping[str, Option]]:
+        """The restricted table of the released search; see `nas.supernet.blocks`."""
+        first = number * BLOCK
+        length = min(BLOCK, self.fabric.layers - first)
+        done = self.fabric.path(before)[:first]
+        for path in block_paths(number, length, done[-1][0] if done else None):
+            scale = path[-1][0]
+            later = ((scale, OPERATORS[scale][0]),) * (self.fabric.layers - first - length)
+            yield self.fabric.decisions((*done, *path, *later))
+
+    def block_path(self, number: int, decisions: Mapping[str, Option]) -> Path:
+        """Scales and operators of a block; see `nas.supernet.blocks`."""
+        return self.fabric.path(decisions)[number * BLOCK : (number + 1) * BLOCK]
 
 
 def _stem(channels: int, width: int, small: bool, style: Style) -> nn.Sequential:

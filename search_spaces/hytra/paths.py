@@ -20,6 +20,12 @@ SCALES = {3: "56x56", 2: "28x28", 1: "14x14", 0: "7x7"}
 FIRST = {4: (3, 2), 3: (2, 1), 2: (1, 0), 1: (0,)}
 """Scales on which the released search lets a block begin, by how many scales remain."""
 
+BLOCK = 4
+"""Layers of a block, where the fabric is searched block by block."""
+
+OFFERED = (4, 3, 2, 2)
+"""How many scales, counted from the smallest map, the released search offers to each block."""
+
 Path = tuple[tuple[int, str], ...]
 """(scale, operator) of each layer."""
 
@@ -47,6 +53,21 @@ def paths(layers: int, starts: Sequence[int], halvings_per_layer: int = 1) -> It
     for scales in scale_sequences(layers, starts, halvings_per_layer):
         for operators in product(*(OPERATORS[scale] for scale in scales)):
             yield tuple(zip(scales, operators, strict=True))
+
+
+def block_paths(number: int, layers: int, arriving: int | None) -> Iterator[Path]:
+    """The restricted table of the released search: the paths of one block that may follow what was chosen before it.
+
+    Args:
+        number: of the block, from 0.
+        layers: of the block.
+        arriving: scale of the layer before the block; None for the first block. No layer moves above it, and the first
+            layer halves its map at most once, as every other one.
+    """
+    offered = OFFERED[min(number, len(OFFERED) - 1)]
+    remaining = offered if arriving is None else min(offered, arriving + 1)
+    starts = [scale for scale in FIRST[remaining] if arriving is None or arriving - scale <= 1]
+    return paths(layers, starts)
 
 
 def count_paths(layers: int, starts: Sequence[int], halvings_per_layer: int = 1) -> int:

@@ -3,6 +3,7 @@
 from nas.supernet import Family
 from search_spaces.mbconv.attentive import attentive
 from search_spaces.mbconv.bignas import bignas
+from search_spaces.mbconv.bossnas import bossnas
 from search_spaces.mbconv.fbnet import fbnet
 from search_spaces.mbconv.mnasnet import mnasnet
 from search_spaces.mbconv.ofa import ofa
@@ -24,6 +25,7 @@ FAMILY = Family(
         "ofa-resnet50": ofa_resnet50,
         "attentive": attentive,
         "bignas": bignas,
+        "bossnas": bossnas,
     },
     default="single-path",
     summary="chains of mobile inverted bottlenecks (MBConv)",

@@ -35,6 +35,7 @@ MACRO = Macro(
     dropout=0.2,
     per_block=False,
     residual=True,
+    dropped=2,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,19 @@ from torch import nn
 
 from nas.choices import Value, negation, settled
 from nas.choices.expression import combine
-from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear, ElasticSqueezeExcite, Switch, Unit
+from nas.elastic import (
+    Axis,
+    ChannelGroup,
+    ElasticBatchNorm2d,
+    ElasticConv2d,
+    ElasticLinear,
+    ElasticSqueezeExcite,
+    Switch,
+    Unit,
+    axes_of,
+    axis_of,
+)
+from nas.elastic.drop_path import DropPath
 from nas.elastic.symbolic import same
 
 
@@ -47,6 +60,24 @@ class ConvNormAct(nn.Module):
         """(N, C, H, W) -> (N, C', H', W')."""
         return self.activation(self.norm(self.conv(x)))  # type: ignore[no-any-return]
 
+    def channel_axes(self) -> Iterator[Axis]:
+        """Where the channels that leave lie in its parameters; in those of a depthwise convolution they are all there are."""
+        yield from axes_of(self.conv)
+        yield from axes_of(self.norm)
+
+
+def middle_channels(width: Value, judge: ConvNormAct, *modules: nn.Module) -> Iterator[ChannelGroup]:
+    """The channels that a block makes and takes back, see `nas.elastic.importance`; none where nothing makes them.
+
+    Args:
+        judge: the convolution that reads them.
+        modules: those they pass before, the one that makes them first; what has no parameters may be among them.
+    """
+    if isinstance(modules[0], ConvNormAct):
+        passed = (module for module in modules if isinstance(module, ConvNormAct | ElasticSqueezeExcite))
+        others = tuple(axis for module in passed for axis in module.channel_axes())
+        yield ChannelGroup(width, axis_of(judge.conv, 1), others)
+
 
 class Convolution(ConvNormAct):
     """The same as a unit of its own: stem and head."""
@@ -78,7 +109,7 @@ class Shortcut(nn.Module):
         self.match: nn.Module = nn.Identity()
         if differ is not False:
             match = ElasticConv2d(in_channels, out_channels)
-            self.match = match if differ is True else Switch(differ, [nn.Identity(), match])
+            self.match = match if differ is True else Switch(differ, [nn.Identity(), match], out_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
@@ -98,6 +129,8 @@ class MBConv(nn.Module):
         gate: the last function of the squeeze-and-excitation.
         convolution: the class of the depthwise convolution.
         zero_init: the last batch norm begins with weights of zero, so that a block with a shortcut begins as that alone.
+        drop_depth: share of the network's blocks that come before this one. A trainer that drops residual branches at random
+            drops this one with the share of its probability, where stride is 1 and widths agree; 0 for never.
     """
 
     def __init__(
@@ -115,12 +148,13 @@ class MBConv(nn.Module):
         gate: type[nn.Module] = nn.Sigmoid,
         convolution: type[ElasticConv2d] = ElasticConv2d,
         zero_init: bool = False,
+        drop_depth: float = 0.0,
     ) -> None:
         super().__init__()
         fits = stride == 1 and same(in_channels, out_channels)
         self.residual = fits if residual is None else residual
         self.shortcut = Shortcut(in_channels, out_channels, stride) if self.residual and not fits else nn.Identity()
-        middle = in_channels * expand
+        self.middle = middle = in_channels * expand
         plain = isinstance(expand, int) and expand == 1
         self.expand = nn.Identity() if plain else ConvNormAct(in_channels, middle, 1, 1, activation, norm)
         self.depthwise = ConvNormAct(middle, middle, kernel_size, stride, activation, norm, middle, convolution)
@@ -128,6 +162,8 @@ class MBConv(nn.Module):
         self.project = ConvNormAct(middle, out_channels, 1, 1, None, norm)
         if zero_init:
             nn.init.zeros_(self.project.norm.get_parameter("weight"))
+        dropped = fits and self.residual and drop_depth > 0
+        self.drop = DropPath(0.0, drop_depth, ramp=False) if dropped else nn.Identity()
         self.unit = Unit(
             "mbconv",
             {
@@ -143,8 +179,17 @@ class MBConv(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
-        y = self.project(self.squeeze(self.depthwise(self.expand(x))))
+        y = self.drop(self.project(self.squeeze(self.depthwise(self.expand(x)))))
         return y + self.shortcut(x) if self.residual else y  # type: ignore[no-any-return]
+
+    def last_norms(self) -> Iterator[nn.Module]:
+        """See `nas.elastic.residual`."""
+        if self.residual:
+            yield self.project.norm
+
+    def channel_groups(self) -> Iterator[ChannelGroup]:
+        """The middle channels."""
+        yield from middle_channels(self.middle, self.project, self.expand, self.depthwise, self.squeeze)
 
 
 class Classifier(nn.Module):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from torch import nn
+
 from nas.base.errors import NasError
 
 
@@ -49,6 +51,21 @@ def places(stages: Sequence[Stage], in_channels: int) -> Iterator[Place]:
             index += 1
             yield Place(index, in_channels, stage.width, stage.stride if layer == 0 else 1)
             in_channels = stage.width
+
+
+def blocks(before: Sequence[nn.Module], layers: Sequence[nn.Module], stages: Sequence[int]) -> list[nn.Module]:
+    """The searched layers in blocks for training block by block; see `nas.supernet.blocks`.
+
+    Args:
+        before: what stands before the first layer.
+        stages: how many layers each block has.
+    """
+    found: list[nn.Module] = []
+    start = 0
+    for count in stages:
+        found.append(nn.Sequential(*(before if start == 0 else ()), *layers[start : start + count]))
+        start += count
+    return found
 
 
 def rewidened(stages: Sequence[Stage], widths: Sequence[int]) -> tuple[Stage, ...]:

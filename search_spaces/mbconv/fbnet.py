@@ -8,6 +8,7 @@ batch norm, activation and the layer's stride) that the change of shape needs, a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -17,7 +18,7 @@ from nas.choices import Choice
 from nas.elastic import OperatorChoice, Unit
 from nas.supernet import Space, Task
 from search_spaces.mbconv.blocks import Classifier, ConvNormAct, Convolution
-from search_spaces.mbconv.chain import Place, Stage, named, places
+from search_spaces.mbconv.chain import Place, Stage, blocks, named, places
 from search_spaces.mbconv.shuffle import ChannelShuffle
 
 BLOCKS = {
@@ -70,6 +71,11 @@ class FBNetBlock(nn.Module):
         y = self.project(self.depthwise(self.shuffle(self.expand(x))))
         return x + y if self.residual else y  # type: ignore[no-any-return]
 
+    def last_norms(self) -> Iterator[nn.Module]:
+        """See `nas.elastic.residual`."""
+        if self.residual:
+            yield self.project.norm
+
 
 def searched_layer(place: Place) -> nn.Module:
     """One searched layer: each block is a module of its own."""
@@ -101,6 +107,10 @@ class FBNetNetwork(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> scores (N, classes)."""
         return self.classifier(self.head(self.layers(self.stem(images))))  # type: ignore[no-any-return]
+
+    def block_sequence(self) -> list[nn.Module]:
+        """The stages; see `nas.supernet.blocks`."""
+        return blocks([self.stem], [*self.layers], [stage.layers for stage in STAGES])
 
 
 KNOWN = {

@@ -99,6 +99,11 @@ class MnasNetwork(nn.Module):
         """Images (N, C, H, W) -> scores (N, classes)."""
         return self.classifier(self.head(self.blocks(self.stem(images))))  # type: ignore[no-any-return]
 
+    def block_sequence(self) -> list[nn.Module]:
+        """The paper's blocks; see `nas.supernet.blocks`."""
+        first, *rest = self.blocks
+        return [nn.Sequential(self.stem, first), *rest]
+
 
 def _network(*blocks: str) -> dict[str, Option]:
     """Decisions from one word a block, such as '3x40-k5e3-se': layers, width, kernel, expansion; every shortcut an identity."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from nas.choices import Choice, Value
-from nas.elastic import Configurable, ElasticSqueezeExcite, OperatorChoice, Optional, SymbolicTensor
+from nas.elastic import ChannelGroup, Configurable, ElasticSqueezeExcite, OperatorChoice, Optional, Slots, SymbolicTensor
 from nas.elastic.structure import either
-from search_spaces.mbconv.blocks import ConvNormAct, NormFigures
+from search_spaces.mbconv.blocks import ConvNormAct, NormFigures, middle_channels
 
 NORM = NormFigures(eps=1e-3, momentum=0.01)
 
@@ -31,7 +32,7 @@ class BlockChoices:
     layers: Choice
 
 
-def squeezed(channels: Value, entering: Value, choices: BlockChoices) -> nn.Module:
+def squeezed(channels: Value, entering: Value, choices: BlockChoices) -> Optional:
     """Squeeze-and-excitation of `channels`, where the block has it; its hidden width follows the layer's input."""
     hidden = entering // round(1 / SQUEEZE[-1])
     return Optional(ElasticSqueezeExcite(channels, hidden), choices.squeeze.differs(SQUEEZE[0]))
@@ -55,7 +56,7 @@ class Separable(nn.Module):
 
     def __init__(self, in_channels: Value, stride: int, choices: BlockChoices, expand: Choice | None = None) -> None:
         super().__init__()
-        middle = in_channels if expand is None else in_channels * expand
+        self.middle = middle = in_channels if expand is None else in_channels * expand
         self.expand = nn.Identity() if expand is None else ConvNormAct(in_channels, middle, activation=nn.ReLU, norm=NORM)
         self.depthwise = ConvNormAct(middle, middle, choices.kernel, stride, nn.ReLU, NORM, groups=middle)
         self.squeeze = squeezed(middle, in_channels, choices)
@@ -64,6 +65,10 @@ class Separable(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
         return self.project(self.squeeze(self.depthwise(self.expand(x))))  # type: ignore[no-any-return]
+
+    def channel_groups(self) -> Iterator[ChannelGroup]:
+        """The middle channels."""
+        yield from middle_channels(self.middle, self.project, self.expand, self.depthwise, self.squeeze.module)
 
 
 class ChosenShortcut(Configurable):
@@ -79,7 +84,15 @@ class ChosenShortcut(Configurable):
         """Input and result of the layer, both (N, C, H, W) -> the same shape."""
         if isinstance(x, SymbolicTensor) and isinstance(y, SymbolicTensor):
             return self._walk(x, y)
-        (way,) = self.chosen()
+        if self._slots is not None:
+            return self.batched(self._slots, x, y)
+        return self._added(self.chosen()[0], x, y)
+
+    def batched(self, slots: Slots, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Each way for the examples of those architectures that chose it."""
+        return slots.grouped([way for (way,) in slots.settings(self)], self._added, x, y)
+
+    def _added(self, way: str, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return y if way == "none" else y + self.ways[way](x)
 
     def _walk(self, x: SymbolicTensor, y: SymbolicTensor) -> SymbolicTensor:

@@ -8,6 +8,7 @@ lists leave open follows ResNet-D (He et al., Bag of Tricks for Image Classifica
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -15,13 +16,14 @@ from torch import nn
 
 from nas.choices import Choice, Option, Value, make_divisible
 from nas.elastic import (
+    ChannelGroup,
     Depth,
     ElasticResize,
     Unit,
     scaled_resolution,
 )
 from nas.supernet import Space, Task
-from search_spaces.mbconv.blocks import ConvNormAct, ElasticClassifier
+from search_spaces.mbconv.blocks import ConvNormAct, ElasticClassifier, middle_channels
 from search_spaces.mbconv.ofa import RESOLUTIONS
 from search_spaces.mbconv.stages import decided
 
@@ -58,7 +60,7 @@ class Bottleneck(nn.Module):
         self, in_channels: Value, out_channels: Value, expand: Value, stride: int, project: bool, zero_init: bool
     ) -> None:
         super().__init__()
-        middle = make_divisible(out_channels * expand)
+        self.middle = middle = make_divisible(out_channels * expand)
         self.reduce = ConvNormAct(in_channels, middle)
         self.conv = ConvNormAct(middle, middle, 3, stride)
         self.expand = ConvNormAct(middle, out_channels, activation=None)
@@ -73,6 +75,15 @@ class Bottleneck(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
         return self.activation(self.expand(self.conv(self.reduce(x))) + self.project(self.pool(x)))  # type: ignore[no-any-return]
+
+    def last_norms(self) -> Iterator[nn.Module]:
+        """See `nas.elastic.residual`."""
+        yield self.expand.norm
+
+    def channel_groups(self) -> Iterator[ChannelGroup]:
+        """The middle channels before and behind the 3 x 3 convolution."""
+        yield from middle_channels(self.middle, self.conv, self.reduce)
+        yield from middle_channels(self.middle, self.expand, self.conv)
 
 
 class Residual(nn.Module):
@@ -134,6 +145,11 @@ class ElasticResNet(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> scores (N, classes)."""
         return self.classifier(self.stages(self.stem(self.resize(images))))  # type: ignore[no-any-return]
+
+    def block_sequence(self) -> list[nn.Module]:
+        """The stages; see `nas.supernet.blocks`."""
+        first, *rest = self.stages
+        return [nn.Sequential(self.resize, self.stem, first), *rest]
 
 
 def _resnet50(depths: tuple[int, ...] = (3, 4, 6, 3)) -> dict[str, Option]:

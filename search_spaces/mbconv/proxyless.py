@@ -16,7 +16,7 @@ from nas.choices import Choice
 from nas.elastic import OperatorChoice
 from nas.supernet import Space, Task
 from search_spaces.mbconv.blocks import Classifier, Convolution, MBConv, NormFigures
-from search_spaces.mbconv.chain import Place, Stage, named, places, rewidened
+from search_spaces.mbconv.chain import Place, Stage, blocks, named, places, rewidened
 
 OPERATORS = {f"k{kernel}e{expand}": (kernel, expand) for expand in (3, 6) for kernel in (3, 5, 7)}
 """Kernel and expansion of each operator, from the cheapest to the dearest."""
@@ -35,7 +35,15 @@ def searched_layer(place: Place) -> nn.Module:
     candidates: dict[str, nn.Module] = {"skip": nn.Identity()} if place.keeps_shape else {}
     for name, (kernel, expand) in OPERATORS.items():
         candidates[name] = MBConv(
-            place.in_channels, place.out_channels, kernel, expand, place.stride, nn.ReLU6, norm=NORM, position=place.name
+            place.in_channels,
+            place.out_channels,
+            kernel,
+            expand,
+            place.stride,
+            nn.ReLU6,
+            norm=NORM,
+            position=place.name,
+            drop_depth=place.index / (1 + sum(stage.layers for stage in STAGES)),
         )
     return OperatorChoice(Choice(place.name, tuple(candidates)), dict(candidates))
 
@@ -60,6 +68,10 @@ class ProxylessNetwork(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> scores (N, classes)."""
         return self.classifier(self.head(self.layers(self.first(self.stem(images)))))  # type: ignore[no-any-return]
+
+    def block_sequence(self) -> list[nn.Module]:
+        """The stages; see `nas.supernet.blocks`."""
+        return blocks([self.stem, self.first], [*self.layers], [stage.layers for stage in STAGES])
 
 
 KNOWN = {

@@ -13,6 +13,7 @@ from nas.choices import Choice
 from nas.elastic import Optional
 from nas.supernet import Space, Task
 from search_spaces.mbconv.blocks import Classifier, Convolution, MBConv, NormFigures
+from search_spaces.mbconv.chain import blocks
 
 OPERATORS = {"k3e3": (3, 3), "k5e3": (5, 3), "k3e6": (3, 6), "k5e6": (5, 6)}
 """Kernel and expansion of each operator, from the cheapest to the dearest."""
@@ -40,7 +41,8 @@ def searched_layer(index: int, in_channels: int, out_channels: int, stride: int)
     settings = {**OPERATORS, **left_out}
     kernel = choice.map({name: kernel for name, (kernel, _) in settings.items()})
     expand = choice.map({name: expand for name, (_, expand) in settings.items()})
-    block = MBConv(in_channels, out_channels, kernel, expand, stride, norm=NORM, position=f"layer{index}")
+    position, depth = f"layer{index}", index / (LAYERS * len(STAGES) + 2)
+    block = MBConv(in_channels, out_channels, kernel, expand, stride, norm=NORM, position=position, drop_depth=depth)
     return Optional(block, choice.differs("skip")) if left_out else block
 
 
@@ -66,6 +68,10 @@ class SinglePathNetwork(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> scores (N, classes)."""
         return self.classifier(self.head(self.last(self.layers(self.first(self.stem(images))))))  # type: ignore[no-any-return]
+
+    def block_sequence(self) -> list[nn.Module]:
+        """The stages; see `nas.supernet.blocks`."""
+        return blocks([self.stem, self.first], [*self.layers], [LAYERS] * len(STAGES))
 
 
 def _network(*stages: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from torch import nn
 from nas.choices import Choice
 from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, OperatorChoice
 from nas.supernet import Space, Task
-from search_spaces.mbconv.chain import Place, Stage, places
+from search_spaces.mbconv.chain import Place, Stage, blocks, places
 from search_spaces.mbconv.shuffle import ShuffleBlock
 
 BLOCKS = {"k3": (3, False), "k5": (5, False), "k7": (7, False), "xception": (3, True)}
@@ -60,6 +60,10 @@ class ShuffleNetwork(nn.Module):
         """Images (N, C, H, W) -> scores (N, classes)."""
         features = self.head(self.layers(self.stem(images))).mean((2, 3))
         return self.classifier(self.dropout(features))  # type: ignore[no-any-return]
+
+    def block_sequence(self) -> list[nn.Module]:
+        """The stages; see `nas.supernet.blocks`."""
+        return blocks([self.stem], [*self.layers], [stage.layers for stage in STAGES])
 
 
 def numbered(blocks: Sequence[int]) -> dict[str, str]:

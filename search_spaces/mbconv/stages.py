@@ -54,6 +54,7 @@ class Macro:
         convolution: the class of the depthwise convolutions.
         norm: figures of batch norm.
         zero_init: see `blocks.MBConv`.
+        dropped: how many of the last stages have blocks that a trainer may drop at random; None for all.
     """
 
     resolution: tuple[int, ...]
@@ -69,6 +70,7 @@ class Macro:
     convolution: type[ElasticConv2d] = ElasticConv2d
     norm: NormFigures = PLAIN_NORM
     zero_init: bool = False
+    dropped: int | None = None
 
 
 def decided(name: str, options: Sequence[Option]) -> Value:
@@ -91,10 +93,12 @@ class StagedNetwork(nn.Module):
         self.resize = ElasticResize(scaled_resolution(resolution, task.resolution))
         width = decided("stem.width", macro.stem)
         self.stem = Convolution(task.channels, width, 3, 2, macro.activation, macro.norm)
-        stages = []
-        for stage in macro.stages:
-            module, width = self._stage(stage, width)
+        stages, before = [], 0
+        for index, stage in enumerate(macro.stages):
+            drops = macro.dropped is None or index >= len(macro.stages) - macro.dropped
+            module, width = self._stage(stage, width, before if drops else None)
             stages.append(module)
+            before += max(stage.depth)
         self.stages = nn.Sequential(*stages)
         last = decided("last.width", macro.last)
         self.head = Convolution(width, 6 * width if macro.mixing else last, 1, 1, macro.activation, macro.norm)
@@ -103,8 +107,10 @@ class StagedNetwork(nn.Module):
         else:
             self.classifier = ElasticClassifier(last, task.classes, macro.dropout)
 
-    def _stage(self, stage: Stage, in_channels: Value) -> tuple[nn.Module, Value]:
+    def _stage(self, stage: Stage, in_channels: Value, before: int | None) -> tuple[nn.Module, Value]:
+        """The blocks of a stage and its width; `before` counts those before it, None where its own are never dropped."""
         macro = self.macro
+        total = sum(max(other.depth) for other in macro.stages)
         width = decided(f"{stage.name}.width", stage.width)
         depth = decided(f"{stage.name}.depth", stage.depth)
         shared = None if macro.per_block else _figures(stage, stage.name)
@@ -124,6 +130,7 @@ class StagedNetwork(nn.Module):
                 gate=macro.gate,
                 convolution=macro.convolution,
                 zero_init=macro.zero_init,
+                drop_depth=0.0 if before is None else (before + place - 1) / total,
             )
             blocks.append(block)
             in_channels = width
@@ -132,6 +139,11 @@ class StagedNetwork(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> scores (N, classes)."""
         return self.classifier(self.head(self.stages(self.stem(self.resize(images)))))  # type: ignore[no-any-return]
+
+    def block_sequence(self) -> list[nn.Module]:
+        """The stages; see `nas.supernet.blocks`."""
+        first, *rest = self.stages
+        return [nn.Sequential(self.resize, self.stem, first), *rest]
 
 
 def _figures(stage: Stage, owner: str) -> tuple[Value, Value]:

@@ -16,7 +16,7 @@ from torch import nn
 from nas.choices import Choice, Option
 from nas.elastic import Depth, ElasticLayerNorm, ElasticLinear, ElasticPatchEmbedding, RelativeAttention
 from nas.supernet import Space, Task
-from search_spaces.vit.blocks import ClassToken, PositionEmbedding, TransformerBlock, patch_side, scaled
+from search_spaces.vit.blocks import ClassToken, PositionEmbedding, TransformerBlock, drop_depth, patch_side, scaled
 from search_spaces.vit.choosing import Chosen
 
 SOURCE = "Chen et al., AutoFormer, 2021"
@@ -61,7 +61,8 @@ class AutoFormerNetwork(nn.Module):
             heads = Choice(f"block{index}.heads", options.heads)
             ratio = Choice(f"block{index}.mlp_ratio", options.mlp_ratios)
             attention = RelativeAttention(embed, heads, HEAD_DIM, side, DISTANCE)
-            blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio)))
+            depth_share = drop_depth(index - 1, max(options.depths))
+            blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio), depth_share))
         self.blocks = Depth(blocks, depth)
         self.norm = ElasticLayerNorm(embed)
         self.head = ElasticLinear(embed, task.classes)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
 import torch
 from torch import nn
 
 from nas.choices import Choice, Value
-from nas.elastic import ElasticLayerNorm, ElasticLinear, ElasticParameter
+from nas.elastic import ChannelGroup, ElasticAttention, ElasticLayerNorm, ElasticLinear, ElasticParameter, axes_of, axis_of
+from nas.elastic.drop_path import DropPath
 
 SMALL = 112
 """Images of fewer pixels a side are no pictures at a paper's scale; patches are chosen by the grid they give instead."""
@@ -59,6 +61,7 @@ class Mlp(nn.Module):
 
     def __init__(self, width: Value, hidden: Value) -> None:
         super().__init__()
+        self.hidden = hidden
         self.expand = ElasticLinear(width, hidden)
         self.activation = nn.GELU()
         self.project = ElasticLinear(hidden, width)
@@ -66,6 +69,15 @@ class Mlp(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., C) -> the same shape."""
         return self.project(self.activation(self.expand(x)))  # type: ignore[no-any-return]
+
+    def channel_groups(self) -> Iterator[ChannelGroup]:
+        """The hidden units, see `nas.elastic.importance`."""
+        yield ChannelGroup(self.hidden, axis_of(self.project, 1), tuple(axes_of(self.expand)))
+
+
+def drop_depth(index: int, count: int) -> float:
+    """The share of its probability with which block `index` (from 0) of `count` is dropped: from 0 linearly to 1."""
+    return index / max(count - 1, 1)
 
 
 class TransformerBlock(nn.Module):
@@ -75,10 +87,13 @@ class TransformerBlock(nn.Module):
         width: features of a token; may be symbolic.
         attention: (..., C) -> the same shape.
         hidden: of the perceptron; may be symbolic.
+        drop_depth: share of the network's blocks that come before this one, 1 for the last. A trainer that drops residual
+            branches at random drops this one's with that share of its probability (stochastic depth); 0 for never.
     """
 
-    def __init__(self, width: Value, attention: nn.Module, hidden: Value) -> None:
+    def __init__(self, width: Value, attention: nn.Module, hidden: Value, drop_depth: float = 0.0) -> None:
         super().__init__()
+        self.drop = DropPath(0.0, drop_depth, ramp=False) if drop_depth > 0 else nn.Identity()
         self.attention_norm = ElasticLayerNorm(width)
         self.attention = attention
         self.mlp_norm = ElasticLayerNorm(width)
@@ -86,5 +101,10 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., C) -> the same shape."""
-        x = x + self.attention(self.attention_norm(x))
-        return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
+        x = x + self.drop(self.attention(self.attention_norm(x)))
+        return x + self.drop(self.mlp(self.mlp_norm(x)))  # type: ignore[no-any-return]
+
+    def channel_groups(self) -> Iterator[ChannelGroup]:
+        """The heads of attention that is given no bias, see `nas.elastic.importance`."""
+        if isinstance(self.attention, ElasticAttention):
+            yield from self.attention.head_groups()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -14,6 +17,7 @@ from nas.elastic import (
     ElasticLayerNorm,
     ElasticLinear,
     ElasticPatchEmbedding,
+    Slots,
 )
 from search_spaces.vit.blocks import PositionEmbedding
 
@@ -43,6 +47,10 @@ class ConvPatchEmbedding(nn.Module):
         x = self.first(images)
         return self.embed(self.activation(x + self.third(self.second(x))))  # type: ignore[no-any-return]
 
+    def last_norms(self) -> Iterator[nn.Module]:
+        """See `nas.elastic.residual`."""
+        yield self.third[1]
+
 
 class SpatialReduction(Configurable):
     """Half the rows and columns, more channels: residual spatial reduction (Liao et al. 2021).
@@ -67,7 +75,15 @@ class SpatialReduction(Configurable):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, 1 + side^2, C) -> (N, 1 + ceil(side / 2)^2, C')."""
-        (added,) = self.figures(x)
+        if self._slots is not None:
+            return self.batched(self._slots, x)
+        return self._reduced(x, *self.figures(x))
+
+    def batched(self, slots: Slots, x: torch.Tensor) -> torch.Tensor:
+        """Channels that an architecture does not have are zeros already, so that all get as many more."""
+        return self._reduced(x, slots.largest(self.token)[1] - x.shape[2])
+
+    def _reduced(self, x: torch.Tensor, added: Any) -> torch.Tensor:
         normed = self.norm(x)
         patches = self.position(self.reduce(self._map(normed)).flatten(2).transpose(1, 2))
         token = self.token(normed[:, :1])

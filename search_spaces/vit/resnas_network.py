@@ -24,7 +24,7 @@ from nas.base.errors import NasError
 from nas.choices import Expression
 from nas.elastic import ElasticAttention, ElasticLayerNorm, ElasticLinear, ElasticPatchEmbedding, Optional
 from nas.supernet import Task
-from search_spaces.vit.blocks import ClassToken, PositionEmbedding, TransformerBlock, patch_side
+from search_spaces.vit.blocks import ClassToken, PositionEmbedding, TransformerBlock, drop_depth, patch_side
 from search_spaces.vit.convolutions import ConvPatchEmbedding, SpatialReduction
 
 Layer: TypeAlias = tuple[Any, ...]
@@ -54,12 +54,15 @@ class ResNasNetwork(nn.Module):
         self.class_token = ClassToken(first[1])
         self.position = PositionEmbedding(1 + side**2, first[1])
         modules: list[nn.Module] = []
+        blocks = sum(layer[0] == BLOCK for layer in between)
+        passed = 0
         for layer in between:
             if layer[0] == REDUCTION:
                 modules.append(SpatialReduction(layer[1], layer[2], side))
                 side = (side + 1) // 2
             elif layer[0] == BLOCK:
-                modules += _block(layer)
+                modules += _block(layer, drop_depth(passed, blocks))
+                passed += 1
             else:
                 raise NasError(f"layer {layer!r} cannot stand between embedding and head; codes there are 1 and 3")
         self.layers = nn.Sequential(*modules)
@@ -70,9 +73,19 @@ class ResNasNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) -> scores (N, classes), from the class token."""
+        return self.head(self.norm(self._tokens(images)[:, 0]))  # type: ignore[no-any-return]
+
+    def with_patches(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images (N, C, H, W) -> scores (N, classes) and the patches of the last grid, normed, (N, side^2, C').
+
+        For training: see `nas.training.patch_mixup`.
+        """
+        tokens = self.norm(self._tokens(images))
+        return self.head(tokens[:, 0]), tokens[:, 1:]
+
+    def _tokens(self, images: torch.Tensor) -> torch.Tensor:
         tokens = self.class_token(self.patches(images).flatten(2).transpose(1, 2))
-        tokens = self.layers(self.position(tokens))
-        return self.head(self.norm(tokens[:, 0]))  # type: ignore[no-any-return]
+        return self.layers(self.position(tokens))  # type: ignore[no-any-return]
 
 
 def _embedding(layer: Layer, channels: int, patch: int) -> nn.Module:
@@ -84,11 +97,11 @@ def _embedding(layer: Layer, channels: int, patch: int) -> nn.Module:
     raise NasError(f"a network begins with a patch embedding, code 0, 4 or 5; given {layer!r}")
 
 
-def _block(layer: Layer) -> list[nn.Module]:
+def _block(layer: Layer, depth: float) -> list[nn.Module]:
     _, (width, heads, features), (_, hidden), exists = layer
     if not isinstance(exists, Expression) and not exists:
         return []
-    block = TransformerBlock(width, ElasticAttention(width, heads, features), hidden)
+    block = TransformerBlock(width, ElasticAttention(width, heads, features), hidden, depth)
     return [Optional(block, exists) if isinstance(exists, Expression) else block]
 
 

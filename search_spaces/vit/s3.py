@@ -18,7 +18,7 @@ from torch import nn
 from nas.choices import Choice, Option, Value
 from nas.elastic import Depth, ElasticLayerNorm, ElasticLinear, ElasticPatchEmbedding
 from nas.supernet import Space, Task
-from search_spaces.vit.blocks import TransformerBlock, patch_side, scaled
+from search_spaces.vit.blocks import TransformerBlock, drop_depth, patch_side, scaled
 from search_spaces.vit.choosing import Chosen
 from search_spaces.vit.windows import WindowAttention, window_side
 
@@ -101,11 +101,14 @@ class S3Network(nn.Module):
         self.patches = ElasticPatchEmbedding(task.channels, embeds[0], patch)
         self.patch_norm = ElasticLayerNorm(embeds[0])
         parts: list[nn.Module] = []
+        before, total = 0, sum(max(stage.depths) for stage in stages)
         for index, stage in enumerate(stages):
             if index:
                 parts.append(PatchMerging(embeds[index - 1], embeds[index], side))
                 side = (side + 1) // 2
-            parts.append(_stage(f"stage{index + 1}", stage, embeds[index], side, PAPER_SIDES[index]))
+            drops = [drop_depth(before + block, total) for block in range(max(stage.depths))]
+            parts.append(_stage(f"stage{index + 1}", stage, embeds[index], side, PAPER_SIDES[index], drops))
+            before += max(stage.depths)
         self.stages = nn.Sequential(*parts)
         self.norm = ElasticLayerNorm(embeds[-1])
         self.head = ElasticLinear(embeds[-1], task.classes)
@@ -116,8 +119,8 @@ class S3Network(nn.Module):
         return self.head(self.norm(self.stages(x)).mean((1, 2)))  # type: ignore[no-any-return]
 
 
-def _stage(name: str, stage: StageIntervals, embed: Choice, side: int, paper_side: int) -> nn.Module:
-    """The blocks of one stage, every second one with shifted windows."""
+def _stage(name: str, stage: StageIntervals, embed: Choice, side: int, paper_side: int, drops: Sequence[float]) -> nn.Module:
+    """The blocks of one stage, every second one with shifted windows; `drops` are their `drop_depth`s."""
     window = Choice(f"{name}.window", stage.windows) if len(stage.windows) > 1 else None
     windows = Chosen(window, tuple(window_side(option, side, paper_side) for option in stage.windows))
     blocks = []
@@ -126,7 +129,7 @@ def _stage(name: str, stage: StageIntervals, embed: Choice, side: int, paper_sid
         head_dims = Chosen(Choice(f"{name}.block{index}.head_dim", stage.head_dims), stage.head_dims)
         ratio = Choice(f"{name}.block{index}.mlp_ratio", stage.mlp_ratios)
         attention = WindowAttention(side, embed, heads, head_dims, windows, shifted=index % 2 == 0)
-        blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio)))
+        blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio), drops[index - 1]))
     return Depth(blocks, Chosen(Choice(f"{name}.depth", stage.depths), stage.depths).value)
 
 

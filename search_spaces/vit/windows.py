@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
 import torch
 from torch import nn
 
 from nas.choices import Value
-from nas.elastic import Configurable, ElasticAttention, ElasticParameter, Optional, SymbolicTensor
+from nas.elastic import (
+    Axis,
+    ChannelGroup,
+    Configurable,
+    Dimension,
+    ElasticAttention,
+    ElasticParameter,
+    Optional,
+    Slots,
+    SymbolicTensor,
+)
 from nas.elastic.layer import Cut, Setting
 from search_spaces.vit.choosing import Chosen
 
@@ -27,6 +40,8 @@ def shift_of(window: int, side: int) -> int:
 
 class CentredTable(ElasticParameter):
     """Scores by head, row offset and column offset; smaller windows use the centre of the table, where offsets agree."""
+
+    dimensions: ClassVar[Mapping[str, Dimension]] = {"size1": "kernel", "size2": "kernel"}
 
     def __init__(self, heads: Value, span: Value) -> None:
         super().__init__(heads, span, span)
@@ -123,6 +138,8 @@ class WindowAttention(Configurable):
         shifted: whether windows lie half a window off, on a map rolled at its borders.
     """
 
+    runs_apart = True
+
     def __init__(self, side: int, width: Value, heads: Value, head_dims: Chosen, windows: Chosen, shifted: bool) -> None:
         super().__init__()
         self.side = side
@@ -136,6 +153,8 @@ class WindowAttention(Configurable):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, H, W, C) -> the same shape."""
+        if self._slots is not None:
+            return self.batched(self._slots, x)
         (window,) = self.figures(x)
         count = self.side // window
         split = (count, window)
@@ -144,3 +163,11 @@ class WindowAttention(Configurable):
         tokens = self.attention(tokens, self.bias.of(x))
         tiles = tokens.unflatten(2, (window, window)).unflatten(1, (count, count)).transpose(2, 3)
         return self.unroll(tiles.flatten(3, 4).flatten(1, 2))  # type: ignore[no-any-return]
+
+    def batched(self, slots: Slots, x: torch.Tensor) -> torch.Tensor:
+        """Each architecture's windows, features and heads by themselves."""
+        return slots.apart(self, x, -1, self.attention.arriving(slots), self.attention.leaving)
+
+    def channel_groups(self) -> Iterator[ChannelGroup]:
+        """The heads with their scores by offset, see `nas.elastic.importance`."""
+        yield from self.attention.head_groups(Axis(self.bias.table.full))

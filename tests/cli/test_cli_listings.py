@@ -7,9 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import Field
 from typer.testing import CliRunner
 
+from nas.base.plugins import installed
 from nas.cli.app import app
+from nas.training import Recipe, Trainer, describe_trainer, open_trainer
+from nas.training.trainers.uniform import Uniform
 
 
 @pytest.mark.parametrize("kind", ["spaces", "trainers", "strategies", "devices"])
@@ -45,3 +49,55 @@ def test_help_needs_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_one_trainer_with_every_figure_and_where_it_is_from() -> None:
+    described = json.loads(CliRunner().invoke(app, ["trainers", "uniform", "--json"]).stdout)
+    assert described["name"] == "uniform"
+    assert "Single Path One-Shot" in described["source"]
+    assert described["summary"]
+    figures = {figure["name"]: figure for figure in described["figures"]}
+    assert {name: figure["default"] for name, figure in figures.items()} == Uniform.defaults.model_dump(mode="json")
+    assert figures["learning_rate"]["origin"] == "paper"
+    assert figures["clip_norm"]["origin"] == "ours"
+    assert figures["optimiser"]["legal"] == ["sgd", "rmsprop", "adamw", "lars"]
+    shown = CliRunner().invoke(app, ["trainers", "uniform"]).stdout
+    for needle in (*figures, "Single Path One-Shot", "paper", "ours", "of SGD, RMSProp and LARS", "none", "4e-05"):
+        assert needle in shown
+
+
+@pytest.mark.parametrize("name", installed("trainers"))
+def test_every_trainer_says_where_its_figures_are_from_and_what_they_mean(name: str) -> None:
+    trainer = open_trainer(name)
+    described = describe_trainer(name, trainer)
+    assert described["summary"]
+    assert described["source"]
+    for figure in described["figures"]:
+        assert figure["meaning"], figure["name"]
+        assert figure["origin"], figure["name"]
+    names = {figure["name"] for figure in described["figures"]}
+    assert set(trainer.origins) <= names, "origins name figures of the recipe"
+    assert any(figure["origin"] != "ours" for figure in described["figures"])
+
+
+def test_figures_that_a_trainer_adds_are_its_paper_s_unless_it_says_otherwise() -> None:
+    class Added(Recipe):
+        samples: int = Field(2, description="sub-networks a step")
+        patience: int = Field(3, description="steps")
+
+    class Own(Trainer):
+        defaults = Added(momentum=0.5, epochs=7)
+        summary, source, origins = "own", "Somebody, 2020", {"patience": "ours", "epochs": "the released code"}
+
+    origins = {figure["name"]: figure["origin"] for figure in describe_trainer("own", Own())["figures"]}
+    assert origins["samples"] == "paper"
+    assert origins["momentum"] == "paper"
+    assert origins["patience"] == "ours"
+    assert origins["epochs"] == "the released code"
+    assert origins["learning_rate"] == "ours"
+
+
+def test_unknown_trainer() -> None:
+    result = CliRunner().invoke(app, ["trainers", "unifrom"])
+    assert result.exit_code == 2
+    assert "Did you mean 'uniform'" in result.stderr

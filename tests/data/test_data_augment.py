@@ -8,8 +8,9 @@ import torch
 
 from nas.base.errors import NasError
 from nas.data import NO_AUGMENTATION, Augmentation, ImageData, TrainingBatches, load_data
-from nas.data.augment import cut_out, mix, move
+from nas.data.augment import draw
 from nas.data.images import Pixels
+from nas.data.moves import crop, cut_out, flip
 
 
 def coded(count: int, side: int, channels: int = 3) -> Pixels:
@@ -20,7 +21,10 @@ def coded(count: int, side: int, channels: int = 3) -> Pixels:
 
 def test_flip_mirrors_half_of_the_images() -> None:
     before = coded(2000, 6)
-    after = move(before.copy(), Augmentation(flip=True, crop_padding=0), np.random.default_rng(0))
+    drawn = draw(Augmentation(flip=True, crop_padding=0), 2000, 6, np.random.default_rng(0))
+    assert drawn.mirrored is not None
+    after = before.copy()
+    flip(after, drawn.mirrored)
     same = (after == before).all(axis=(1, 2, 3))
     mirrored = (after == before[:, :, ::-1]).all(axis=(1, 2, 3))
     assert (same ^ mirrored).all()
@@ -30,7 +34,9 @@ def test_flip_mirrors_half_of_the_images() -> None:
 def test_crop_shifts_by_every_offset_equally_often_and_fills_with_black() -> None:
     pad, side, count = 2, 5, 5000
     before = coded(count, side)
-    after = move(before.copy(), Augmentation(flip=False, crop_padding=pad), np.random.default_rng(0))
+    drawn = draw(Augmentation(flip=False, crop_padding=pad), count, side, np.random.default_rng(0))
+    assert drawn.offsets is not None
+    after = crop(before.copy(), pad, drawn.offsets)
     padded = np.pad(before[0], ((pad, pad), (pad, pad), (0, 0)))
     hits = np.array(
         [
@@ -49,7 +55,9 @@ def test_crop_shifts_by_every_offset_equally_often_and_fills_with_black() -> Non
 def test_cutout_clears_one_square_and_nothing_else(side: int) -> None:
     resolution = 16
     values = torch.ones(3000, resolution, resolution, 2)
-    cut_out(values, side, np.random.default_rng(0))
+    drawn = draw(Augmentation(cutout=side), 3000, resolution, np.random.default_rng(0))
+    assert drawn.centres is not None
+    cut_out(values, side, drawn.centres)
     cleared = values[..., 0] == 0
     assert torch.equal(values[..., 0], values[..., 1])
     assert set(values.unique().tolist()) == {0.0, 1.0}
@@ -61,35 +69,6 @@ def test_cutout_clears_one_square_and_nothing_else(side: int) -> None:
     inside = cleared[:, side:-side, side:-side].any(dim=(1, 2)) if side < 8 else torch.zeros(3000, dtype=torch.bool)
     assert (heights[inside & ~cleared[:, 0].any(1) & ~cleared[:, -1].any(1)] == side).all()
     assert cleared.any(dim=0).all()
-
-
-def test_mixup_mixes_targets_as_it_mixes_images() -> None:
-    values = torch.from_numpy(np.random.default_rng(1).random((32, 4, 4, 3), dtype=np.float32))
-    one_hot = torch.eye(32)
-    before = values.clone()
-    targets = mix(values, one_hot, 0.7, np.random.default_rng(0))
-    assert torch.allclose(targets.sum(dim=1), torch.ones(32))
-    # One-hot targets of distinct images are the weights of the mixing themselves.
-    assert torch.allclose(values, torch.einsum("ij,jhwc->ihwc", targets, before), atol=1e-6)
-    assert int((targets > 0).sum(dim=1).max()) == 2
-
-
-def test_mixup_weights_follow_the_beta_distribution() -> None:
-    weights = []
-    for seed in range(2000):
-        targets = mix(torch.zeros(2, 1, 1, 1), torch.eye(2), 0.4, np.random.default_rng(seed))
-        if targets[0, 1] > 0:
-            weights.append(float(targets[0, 0]))
-    # Beta(a, a) has mean 1/2 and variance 1 / (4 (2a + 1)).
-    assert np.mean(weights) == pytest.approx(0.5, abs=0.04)
-    assert np.var(weights) == pytest.approx(1 / (4 * 1.8), abs=0.015)
-
-
-def test_batches_with_mixup_have_soft_targets(digits: ImageData) -> None:
-    batch = TrainingBatches(digits, 32, 0, Augmentation(mixup=1.0)).batch(0)
-    assert batch.targets.dtype == torch.float32
-    assert batch.targets.shape == (32, 10)
-    assert torch.allclose(batch.targets.sum(dim=1), torch.ones(32))
 
 
 def test_cutout_in_a_batch_is_the_mean(digits: ImageData) -> None:
@@ -108,12 +87,14 @@ def test_padding_is_black_and_not_the_mean(digits: ImageData) -> None:
 
 
 def test_defaults_for_sources(digits: ImageData) -> None:
-    assert Augmentation() == Augmentation(flip=True, crop_padding=4, cutout=0, mixup=0.0)
+    assert Augmentation() == Augmentation(flip=True, crop_padding=4, cutout=0, mixup=0.0, cutmix=0.0)
     assert digits.augmentation == Augmentation(flip=False, crop_padding=2)
     assert load_data(resolution=64).augmentation.crop_padding == 8
 
 
-@pytest.mark.parametrize("wrong", [{"crop_padding": -1}, {"cutout": -2}, {"mixup": -0.1}, {"mixup": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"crop_padding": -1}, {"cutout": -2}, {"mixup": -0.1}, {"mixup": float("nan")}, {"cutmix": -1.0}]
+)
 def test_values_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(NasError, match=rf"augmentation {next(iter(wrong))}=.* is out of range; legal: 0"):
         Augmentation(**wrong)  # type: ignore[arg-type]

@@ -104,6 +104,8 @@ def test_it_begins_as_the_centre_of_the_largest_kernel(kernel: int) -> None:
     for one in (made, plain):
         one.activate((4, 4, kernel, 4))
     torch.testing.assert_close(made(x), plain(x))
+    border = (7 - kernel) // 2
+    assert torch.equal(made.static().get_parameter("weight"), made.weight[:, :, border : 7 - border, border : 7 - border])
 
 
 def test_switching_back_and_forth_changes_nothing() -> None:

@@ -75,6 +75,15 @@ def test_mixup_and_cutout_are_checked_before_training() -> None:
     assert prepare(config(mixup=0.2)).augmentation.mixup == 0.2
 
 
+@pytest.mark.parametrize("given", ["2,9", " 2, 9.0", (2, 9), [2, 9.0]])
+def test_augmentations_reach_the_batches_and_survive_the_manifest(given: object) -> None:
+    made = config(randaugment=given, cutmix=1.0, mixup=0.8)
+    assert RunConfig.model_validate_json(made.model_dump_json()) == made
+    setting = prepare(made)
+    assert (setting.augmentation.randaugment, setting.augmentation.cutmix) == ((2, 9.0), 1.0)
+    assert setting.batches().batch(0).targets.dtype == torch.float32
+
+
 def test_a_trained_supernet_is_loaded_whatever_batch_the_data_would_fill(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ("dark", "light"):

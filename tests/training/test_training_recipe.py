@@ -145,3 +145,67 @@ def test_an_illegal_value_is_an_error_that_names_setting_and_value(name: str, va
         Recipe().changed({name: value})
     shown = None if value == "none" else value
     assert repr(shown) in str(caught.value)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_last_rate_is_where_the_schedule_ends_scaled_like_the_peak(schedule: Any) -> None:
+    figures = Recipe(schedule=schedule, learning_rate=2.0, last_rate=0.5, reference_batch=8, batch_size=4)
+    rates = [rate_at(figures, step, 10) for step in range(11)]
+    assert rates[0] == pytest.approx(1.0)
+    assert rates[5] == pytest.approx(0.625)
+    assert rates[10] == pytest.approx(0.25)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_exponential_goes_down_in_stairs_to_its_floor() -> None:
+    """Times 0.5 every 2 of 10 epochs, in 20 steps an epoch; the floor is reached by the third stair."""
+    figures = Recipe(
+        schedule="exponential",
+        rate_decay=0.5,
+        rate_decay_epochs=2.0,
+        rate_floor=0.2,
+        epochs=10,
+        learning_rate=1.0,
+        reference_batch=8,
+        batch_size=8,
+    )
+    rates = [rate_at(figures, step, 200) for step in range(200)]
+    assert rates == pytest.approx([1.0] * 40 + [0.5] * 40 + [0.25] * 40 + [0.2] * 80)
+
+
+@pytest.mark.parametrize("steps", [50, 100, 1000])
+def test_stairs_keep_their_share_of_a_training_of_another_length(steps: int) -> None:
+    figures = Recipe(
+        schedule="exponential",
+        rate_decay=0.5,
+        rate_decay_epochs=2.0,
+        epochs=10,
+        reference_batch=8,
+        batch_size=8,
+        learning_rate=1,
+    )
+    rates = [rate_at(figures, step, steps) for step in range(steps)]
+    assert [rates.count(0.5**stair) for stair in range(5)] == [steps // 5] * 5
+
+
+def test_stairs_count_epochs_from_the_end_of_the_warm_up() -> None:
+    figures = Recipe(
+        schedule="exponential",
+        rate_decay=0.5,
+        rate_decay_epochs=2.0,
+        epochs=10,
+        warmup=0.2,
+        reference_batch=8,
+        batch_size=8,
+        learning_rate=1.0,
+    )
+    rates = [rate_at(figures, step, 100) for step in range(100)]
+    assert rates[:20] == pytest.approx([(step + 1) / 21 for step in range(20)])
+    assert rates[20:] == pytest.approx([1.0] * 20 + [0.5] * 20 + [0.25] * 20 + [0.125] * 20)
+
+
+def test_a_change_keeps_in_mind_what_the_trainer_set() -> None:
+    """So that a listing can tell the paper's figures from the common ones."""
+    changed = Uniform.defaults.changed({"momentum": 0.8})
+    assert changed.model_fields_set == Uniform.defaults.model_fields_set | {"momentum"}
+    assert changed.changed({}) == changed

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,7 @@ from torch import nn
 
 from nas.choices import Value
 from nas.elastic.conversion.segmented import SegmentedLayer, Segments, require_arriving, total
-from nas.elastic.layer import Cut, Setting, blank
+from nas.elastic.layer import Cut, Dimension, Setting, blank
 from nas.elastic.shapes import conv2d, linear
 from nas.elastic.symbolic import SymbolicTensor
 
@@ -25,6 +26,8 @@ class SegmentedConv2d(SegmentedLayer):
         groups: may be symbolic.
         kernel: side of the kernel, symbolic; None to leave it as it is.
     """
+
+    dimensions: ClassVar[Mapping[str, Dimension]] = {"border": "kernel"}
 
     def __init__(self, module: nn.Conv2d, inputs: Segments, outputs: Segments, groups: Value, kernel: Value | None) -> None:
         super().__init__()

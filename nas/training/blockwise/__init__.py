@@ -1,0 +1,1 @@
+"""The parts of block-wise self-supervised training (Li et al., BossNAS, 2021)."""

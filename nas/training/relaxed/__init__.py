@@ -1,0 +1,1 @@
+"""What trainers that weigh all operators at once are made of."""
