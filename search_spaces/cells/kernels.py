@@ -45,8 +45,9 @@ def mixed(terms: Sequence[torch.Tensor], weights: torch.Tensor) -> Sequence[torc
         S maps that share no memory.
     """
     if plain(terms[0]):
-        stacked = torch.stack(list(terms))
-        return [torch.tensordot(row, stacked, 1) for row in weights]
+        return [
+            sum((term * weight for term, weight in zip(terms[1:], row[1:], strict=True)), terms[0] * row[0]) for row in weights
+        ]
     found: tuple[torch.Tensor, ...] = _Mixed.apply(weights, *terms)
     return found
 

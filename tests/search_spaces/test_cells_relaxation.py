@@ -104,6 +104,21 @@ def test_depthwise_convolutions_have_the_gradients_of_torchs_own(dilation: int, 
     torch.testing.assert_close(by_products, sides[1][2], rtol=1e-12, atol=1e-12)
 
 
+def test_reduced_precision_takes_torchs_own_operators() -> None:
+    for space in (darts_space(4, 1), nas_bench_201_space(4, 1)):
+        supernet = space.supernet(3, 8, 5).train()
+        relaxation = space.relax(supernet.network)
+        alphas = [torch.zeros(len(edge.operators), requires_grad=True) for edge in relaxation.edges]
+        images = torch.randn(4, 3, 8, 8)
+        scores = []
+        for reduced in (True, False):
+            with torch.autocast("cpu", torch.bfloat16, enabled=reduced), relaxation.weighed([a.softmax(0) for a in alphas]):
+                scores.append(supernet(images))
+        torch.testing.assert_close(scores[0].float(), scores[1], rtol=0.2, atol=0.2)
+        found = torch.autograd.grad(scores[0].float().square().sum(), alphas, allow_unused=True)
+        assert all(part is None or part.isfinite().all() for part in found)
+
+
 def test_sums_and_joins_have_the_gradients_of_torchs_own() -> None:
     terms = [torch.randn(2, 3, 4, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
     weights = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)

@@ -106,14 +106,14 @@ def test_a_search_ends_within_its_bounds() -> None:
     with stepper:
         for step in range(5):
             stepper.run(step)
-    unbounded = float(free.resource(list(free.state.parameters())))
+    unbounded = float(free.resource(list(free.state.parameters())).detach())
     upper = 0.7 * unbounded
     bound = RcDarts()
     stepper = searching(bound, steps=5, order="first", resource="macs", upper=upper, project_every=3)
     with stepper:
         for step in range(5):
             stepper.run(step)
-            value = float(bound.resource(list(bound.state.parameters())))
+            value = float(bound.resource(list(bound.state.parameters())).detach())
             assert step < 2 or value <= upper * 1.05
     assert value <= upper * (1 + 1e-6)
 

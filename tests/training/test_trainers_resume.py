@@ -32,6 +32,11 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 """By trainer, what its defaults cannot do with a tiny space, or not in a second."""
 
+OPTIONS = ("alphanet", "attentive")
+"""Trainers that are another one, sandwich, with an option changed: the slow tests train them."""
+
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in OPTIONS else ()) for name in installed("trainers")]
+
 
 class Stopped(Exception):
     """The process ends here."""
@@ -93,7 +98,7 @@ def everything(stepper: Stepper) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize("name", installed("trainers"))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_resumed_training_ends_like_an_uninterrupted_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nas.training.loop, "CHECKPOINT_SECONDS", -1.0)
     whole = fresh(name)
@@ -115,7 +120,7 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(name: str, tmp_path: 
     assert str(resumed.trainer.derive(decisions)) == str(whole.trainer.derive(decisions))
 
 
-@pytest.mark.parametrize("name", installed("trainers"))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_seed_alone_decides_a_training(name: str) -> None:
     losses = []
     for outside, seed in ((1, 3), (2, 3), (1, 4)):
