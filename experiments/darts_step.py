@@ -8,10 +8,10 @@ gradients of both sides are apart in double precision.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
@@ -27,8 +27,6 @@ from nas.training.trainers import darts
 
 BATCH, RESOLUTION, CLASSES, STEPS = 16, 32, 10, 10**6
 SPACES: dict[str, Callable[[], Network]] = {"cells:darts": Darts, "cells:nas-bench-201": Bench}
-MEGABYTE = 1024
-"""Kilobytes, the unit in which the system tells the peak."""
 
 
 class SameBatch:
@@ -77,10 +75,16 @@ def peak(space: Space, order: str, side: str) -> float:
     stepper, trainer = ours(space, order)
     with stepper:
         step = step_of(stepper) if side == "ours" else theirs(space, order, stepper, trainer)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = high_water()
         for _ in range(2):
             step()
-        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / MEGABYTE
+        return high_water() - before
+
+
+def high_water() -> float:
+    """The most memory that this process has held, in megabytes; getrusage would count its parent's, too."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
 
 
 def peak_apart(space: Space, order: str, side: str) -> float:
