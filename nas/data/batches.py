@@ -27,6 +27,11 @@ class Batch:
     images: torch.Tensor
     targets: torch.Tensor
 
+    @property
+    def labels(self) -> torch.Tensor:
+        """int64 (B,): the class of each image, of a mixed one the class that has most of it."""
+        return self.targets if self.targets.ndim == 1 else self.targets.argmax(1)
+
 
 class TrainingBatches:
     """Endless augmented training batches; the one at a step is a pure function of the seed and the step.

@@ -24,15 +24,22 @@ class ResourceLoss:
 
     form: ResourceForm
     reference: float
-    scale: float
-    power: float
-    weight: float
+    scale: float = 0.2
+    power: float = 0.3
+    weight: float = 0.1
 
     def __call__(self, loss: torch.Tensor, resource: torch.Tensor) -> torch.Tensor:
         """Scalars -> a scalar; gradients reach both."""
         if self.form == "add-linear":
             return loss + self.weight * (resource - self.reference) / self.reference
         return self.scale * loss * (resource.log() / math.log(self.reference)) ** self.power
+
+
+def require_reference(value: float | None, metric: str | None) -> float | None:
+    """The reference of a recipe as it was given. Raises ValueError where a metric is weighed and none was."""
+    if value is None and metric is not None:
+        raise ValueError(f"the metric '{metric}' needs a reference, such as 80 for 80 ms")
+    return value
 
 
 def summed_cost(space: Space, metric: str, task: Task) -> CompiledCost:

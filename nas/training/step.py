@@ -28,6 +28,16 @@ class Diverged(NasError):
     """A loss that is no finite number."""
 
 
+@torch.no_grad()
+def freeze_norms(network: nn.Module) -> None:
+    """Let batch norms do without scale and shift: 1 and 0 for good, since a scale that began at 0 would shut its branch."""
+    for module in network.modules():
+        if isinstance(module, ElasticBatchNorm2d):
+            for name, parameter in module.named_parameters(recurse=False):
+                parameter.fill_(1.0 if name == "weight" else 0.0)
+            module.requires_grad_(False)
+
+
 class Stepper:
     """A supernet being trained by a rule; use as a context, which attaches the direct gradients.
 
@@ -64,9 +74,8 @@ class Stepper:
         self.ranks = ranks or Ranks()
         self.steps_per_epoch = batches.steps_per_epoch
         self.device = next(supernet.parameters()).device
-        for module in supernet.modules():
-            if isinstance(module, ElasticBatchNorm2d):
-                module.requires_grad_(recipe.norm_affine)
+        if not recipe.norm_affine:
+            freeze_norms(supernet)
         self._regularisers = Regularisers(supernet, recipe)
         decayed = run_by_largest(supernet) if recipe.decay_on == "largest" and recipe.weight_decay else None
         self.optimiser = build_optimiser(supernet, recipe, decayed)

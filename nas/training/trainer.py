@@ -178,6 +178,13 @@ class Trainer:
         """The parts of a training of so many steps; none where it is of one piece."""
         return []
 
+    def cycle(self, recipe: Recipe, steps_per_epoch: int) -> int | None:
+        """After how many steps their work repeats, so that so many are timed where a budget is given in minutes.
+
+        None where the time does not follow the number of steps, so that minutes cannot be turned into steps.
+        """
+        return 1
+
     def rate(self, step: int, steps: int, recipe: Recipe) -> float:
         """The learning rate of the weights in one step."""
         return rate_at(recipe, step, steps)

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from tiny_relaxation import relaxable_space
+from tiny_superkernels import superkernel_space
 from tiny_training import recipe, tiny_space, weights
 from torch import nn
 
@@ -24,6 +26,10 @@ from nas.elastic import Depth, ElasticLayerNorm, ElasticLinear
 from nas.supernet import Space, Task
 from nas.supernet.weights import save_tensors
 from nas.training import Pass, Recipe, StepContext, Stepper, Trainer, current_ranks, train
+from nas.training.trainers.darts import Darts
+from nas.training.trainers.multi_arch import MultiArch
+from nas.training.trainers.proxyless import Proxyless
+from nas.training.trainers.single_path import SinglePath
 from nas.training.trainers.uniform import Uniform
 
 STEPS, BATCH, SIDE = 6, 16, 16
@@ -82,7 +88,12 @@ class Apart(Uniform):
 SPACES = {
     "vit": Space("vit", lambda task: Transformer(task.classes), task=Task(1, SIDE, 10)),
     "conv": tiny_space(),
+    "relaxable": relaxable_space(),
+    "superkernels": superkernel_space(),
 }
+
+GATES = {"sync_norms": True, "warmup_epochs": 0, "frozen_epochs": 0, "architecture_every": 1, "learning_rate": 0.1}
+GATES |= {"architecture_share": 0.5, "zero": "learnt"}
 
 CASES: dict[str, tuple[str, type[Trainer], dict[str, Any]]] = {
     "vit": ("vit", Uniform, {"optimiser": "adamw", "learning_rate": 0.005, "epsilon": 1e-3, "average": 0.9}),
@@ -90,6 +101,20 @@ CASES: dict[str, tuple[str, type[Trainer], dict[str, Any]]] = {
     "conv": ("conv", Uniform, {"sync_norms": True}),
     "conv-sandwich": ("conv", Sandwich, {"sync_norms": True, "norm_affine": True}),
     "conv-local": ("conv", Uniform, {"sync_norms": False}),
+    "darts-first": ("relaxable", Darts, {"sync_norms": True, "order": "first", "learning_rate": 0.1}),
+    "darts-second": ("relaxable", Darts, {"sync_norms": True, "order": "second", "learning_rate": 0.1}),
+    "proxyless": ("relaxable", Proxyless, {**GATES, "gradient": "two"}),
+    "reinforce": ("relaxable", Proxyless, {**GATES, "gradient": "reinforce", "updates_per_epoch": 100, "networks": 2}),
+    "single-path": (
+        "superkernels",
+        SinglePath,
+        {"sync_norms": True, "metric": "macs", "dropped_epochs": 0, "learning_rate": 0.05, "epsilon": 0.1},
+    ),
+    "multi-arch": (
+        "vit",
+        MultiArch,
+        {"examples_per_arch": 4, "option_warmup": 0, "drop_path": 0, "learning_rate": 0.005, "epsilon": 1e-3},
+    ),
 }
 """Name -> space, trainer, figures of the recipe.
 
@@ -106,9 +131,21 @@ def make_stepper(
     space: Space, trainer: Trainer, changes: dict[str, Any], steps: int = STEPS, precision: str = "32-true"
 ) -> Stepper:
     ranks = current_ranks()
-    batches = TrainingBatches(load_data(resolution=SIDE), BATCH, 3, AUGMENTATION, part=(ranks.rank, ranks.size))
+    figures = recipe(**changes) if type(trainer.defaults) is Recipe else trainer.defaults.changed(changes)
+    weights = 1.0 - figures.architecture_share
+    batches, held = (
+        TrainingBatches(load_data(resolution=SIDE), BATCH, 3, AUGMENTATION, share, (ranks.rank, ranks.size))
+        for share in ((0.0, weights), (weights, 1.0) if weights < 1.0 else (0.0, 1.0))
+    )
     supernet = space.supernet(1, SIDE, 10, seed=5)
-    return Stepper(supernet, trainer, batches, recipe(**changes), steps, 3, precision, ranks=ranks)
+    return Stepper(supernet, trainer, batches, figures, steps, 3, precision, held if weights < 1.0 else None, ranks)
+
+
+def learnt(stepper: Stepper) -> dict[str, torch.Tensor]:
+    """Copies of the weights, and of what the rule learns besides them."""
+    state = stepper.trainer.state
+    own = {} if state is None else {f"rule.{name}": value.detach().clone() for name, value in state.state_dict().items()}
+    return {**weights(stepper.supernet), **own}
 
 
 class StopsAt(Silent):
@@ -123,7 +160,7 @@ class StopsAt(Silent):
 
 
 def save(folder: Path, name: str, stepper: Stepper, losses: list[float]) -> None:
-    save_tensors(folder / f"{name}.safetensors", {**weights(stepper.supernet), "losses": torch.tensor(losses)}, {})
+    save_tensors(folder / f"{name}.safetensors", {**learnt(stepper), "losses": torch.tensor(losses)}, {})
 
 
 def every_trainer(folder: Path) -> None:

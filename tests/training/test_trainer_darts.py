@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,9 @@ import torch.nn.functional as F
 from tiny_relaxation import Held, relaxable_space, searching
 from tiny_training import RandomBatches, same, tiny_space, weights
 from torch.func import functional_call
+from toy_device import install_toy_device
 
+from nas.base.errors import NasError
 from nas.base.progress import Silent
 from nas.supernet import Space
 from nas.training import Stepper, train
@@ -182,6 +185,51 @@ def test_a_step_moves_the_architecture_by_held_images_and_the_weights_by_the_oth
         given = dict(stepper.supernet.named_parameters())
         for name, gradient in zip(names, expected, strict=True):
             torch.testing.assert_close(given[name].grad, gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("order", "in_bfloat16"), [("first", True), ("second", False)])
+def test_the_finite_difference_is_never_taken_in_bfloat16(order: str, in_bfloat16: bool) -> None:
+    """The weights move by less than bfloat16 tells apart."""
+    trainer, seen = Darts(), set()
+    stepper = searching(trainer, order=order)
+    stepper.precision = "bf16-mixed"
+    layer = stepper.supernet.network.classifier
+    layer.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    with stepper:
+        trainer.architecture_gradients(context_of(stepper), stepper)
+        assert seen == {torch.bfloat16 if in_bfloat16 else torch.float32}
+        seen.clear()
+        trainer.step(context_of(stepper), stepper)
+        assert torch.bfloat16 in seen  # the weights' own pass
+
+
+def test_table_latency_is_weighed_in_the_architecture_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient is that of the cross-entropy plus that of lambda (E - reference) / reference, E enumerated."""
+    install_toy_device(monkeypatch, relaxable_space())
+    figures = {"order": "first", "metric": "toy-latency", "reference": 2.0, "resource_weight": 0.7}
+    plain, weighed = Darts(), Darts()
+    steppers = [searching(plain, order="first"), searching(weighed, **figures)]
+    found = []
+    for stepper in steppers:
+        with stepper:
+            found.append(stepper.trainer.architecture_gradients(context_of(stepper), stepper))
+    alphas = [alpha.detach().double().requires_grad_() for alpha in weighed.state.parameters()]
+    space = steppers[1].supernet.space
+    expected = torch.zeros((), dtype=torch.float64)
+    for codes in itertools.product(range(5), repeat=3):
+        p = torch.stack([alpha.softmax(0)[code] for alpha, code in zip(alphas, codes, strict=True)]).prod()
+        expected = expected + p * float(space.cost("toy-latency", np.array([codes], dtype=np.uint8))[0])
+    extra = torch.autograd.grad(0.7 * (expected - 2.0) / 2.0, alphas)
+    assert max(float(part.abs().max()) for part in extra) > 1e-3
+    for mine, other, more in zip(found[1], found[0], extra, strict=True):
+        torch.testing.assert_close(mine, other + more.float(), rtol=1e-4, atol=1e-7)
+
+
+def test_a_resource_needs_a_reference_and_must_be_a_sum() -> None:
+    with pytest.raises(NasError, match="'macs' needs a reference"):
+        Darts.defaults.changed({"metric": "macs"})
+    why = Darts.misfit(relaxable_space(), Darts.defaults.changed({"metric": "memory", "reference": 1e6}))
+    assert why is not None and "no sum" in why
 
 
 def test_frozen_epochs_leave_the_architecture_as_it_was_drawn() -> None:

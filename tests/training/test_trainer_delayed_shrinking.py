@@ -118,7 +118,7 @@ def literally(
         gradients = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
         used = used_entries(supernet, row)
         for name, gradient in zip(named, gradients, strict=True):
-            masks[name] += factor * used[name]
+            masks[name] += used[name]
             if gradient is not None:
                 sums[name] += factor * gradient * used[name]
     divided = {"sum": lambda mask: 1.0, "avg": lambda mask: mask, "avg_sqrt": torch.sqrt}[aggregation]

@@ -15,11 +15,13 @@ import torch
 import torch.nn.functional as F
 from tiny_training import TASK, RandomBatches, same, stepper, tiny_space, weights
 from torch import nn
+from toy_device import install_toy_device
 
 import nas.training.trainers.proxyless as proxyless
 from nas.base.errors import NasError
 from nas.choices import Choice
 from nas.costs import expected
+from nas.data import Batch
 from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear, OperatorChoice
 from nas.supernet import Space, Task
 from nas.training import Stepper, require_fit
@@ -296,6 +298,61 @@ def test_the_expected_resource_is_the_mean_over_all_architectures() -> None:
     assert float(expected(cost, ps)) == pytest.approx(total, rel=1e-12)
 
 
+def test_table_latency_changes_the_gradient_of_the_gates_by_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = edges_space()
+    install_toy_device(monkeypatch, space)
+    gradients = []
+    for changes in ({}, {"metric": "toy-latency", "reference": 1.5, "resource_loss": "add-linear", "resource_weight": 0.4}):
+        made = training(space, gradient="full", **changes)
+        with made:
+            made.run(0)
+        gradients.append([alpha.grad.clone() for alpha in made.trainer.state.parameters()])
+    start = [alpha.double().requires_grad_() for alpha in alphas(training(space, gradient="full"))]
+    total = torch.zeros((), dtype=torch.float64)
+    for codes in itertools.product(range(3), repeat=2):
+        p = torch.stack([alpha.softmax(0)[code] for alpha, code in zip(start, codes, strict=True)]).prod()
+        total = total + p * float(space.cost("toy-latency", np.array([codes], dtype=np.uint8))[0])
+    extra = torch.autograd.grad(0.4 * (total - 1.5) / 1.5, start)
+    for without, weighed, more in zip(*gradients, extra, strict=True):
+        assert float(more.abs().max()) > 1e-3
+        torch.testing.assert_close(weighed - without, more.float(), rtol=1e-3, atol=1e-6)
+
+
+def test_rewards_of_mixed_images_count_the_class_that_has_most_of_them() -> None:
+    class Mixed(RandomBatches):
+        def batch(self, step: int) -> Batch:
+            plain = super().batch(step)
+            shares = 0.7 * F.one_hot(plain.targets, TASK.classes) + 0.3 / TASK.classes
+            return Batch(plain.images, shares)
+
+    found = []
+    for held in (RandomBatches(), Mixed()):
+        supernet = edges_space().supernet(1, 16, 4, seed=5)
+        made = stepper(supernet, Proxyless(), figures(gradient="reinforce", updates_per_epoch=8), 12, 3, held=held)
+        with made:
+            made.run(0)
+        found.append(alphas(made))
+    assert all(map(torch.equal, *found))
+
+
+def test_an_edge_without_a_live_operator_learns_by_the_plain_formula() -> None:
+    """In cells whose edges run only while they are live: the operators that were not drawn have a gradient, too."""
+    from search_spaces.cells.nas_bench_201 import nas_bench_201_space
+
+    space = nas_bench_201_space(4, 1)
+    supernet = space.supernet(1, 16, 4, seed=1)
+    made = stepper(supernet, Proxyless(), figures(gradient="full", zero="learnt"), 4, held=RandomBatches(4))
+    none = next(iter(made.trainer._relaxation.edges)).none
+    assert none is not None
+    with torch.no_grad():
+        for number, alpha in enumerate(made.trainer.state.parameters()):
+            alpha.zero_()
+            alpha[none if number == 3 else (none + 3) % 5] = 50.0
+    with made:
+        made.run(0)
+    assert float(list(made.trainer.state.parameters())[3].grad.abs().max()) > 0
+
+
 def test_losses_with_a_resource() -> None:
     loss, resource = torch.tensor(1.5, requires_grad=True), torch.tensor(95.0, requires_grad=True)
     multiplied = ResourceLoss("mul-log", 80.0, 0.2, 0.3, 0.1)(loss, resource)
@@ -332,7 +389,7 @@ def test_warm_up_and_search_have_schedules_of_their_own() -> None:
     half = 0.5 * (1 + math.cos(math.pi * 399 / 400))
     last = 0.5 * (1 + math.cos(math.pi * 1199 / 1200))
     assert rates == pytest.approx([0.05, 0.025, 0.05 * half, 0.025, 0.0125, 0.025 * last])
-    assert [phase.start for phase in trainer.phases(1600, figures)] == [0, 400]
+    assert [phase.start for phase in trainer.phases(1600, figures)] == [0, 400, 410]
 
 
 @pytest.mark.parametrize(

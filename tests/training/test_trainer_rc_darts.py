@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_relaxation import relaxable_space, searching
+from toy_device import install_toy_device
 
 from nas.base.errors import NasError
 from nas.supernet import Task
@@ -70,6 +71,23 @@ def test_where_edges_are_decisions_the_resource_is_the_exact_expectation() -> No
     rows = np.array(list(itertools.product(range(5), repeat=3)), dtype=np.uint8)
     every = space.compiled("macs")(rows)
     assert cost.range() == (every.min(), pytest.approx(every.max()))
+
+
+def test_table_latency_is_expected_over_all_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = relaxable_space()
+    install_toy_device(monkeypatch, space)
+    alphas = [torch.randn(5, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    total = torch.zeros((), dtype=torch.float64)
+    for codes in itertools.product(range(5), repeat=3):
+        p = torch.stack([alpha.softmax(0)[code] for alpha, code in zip(alphas, codes, strict=True)]).prod()
+        total = total + p * float(space.cost("toy-latency", np.array([codes], dtype=np.uint8))[0])
+    cost = SoftCost(space, "toy-latency", space.task)
+    soft = cost([alpha.softmax(0) for alpha in alphas])
+    assert soft.item() == pytest.approx(total.item(), rel=1e-6)
+    for mine, other in zip(torch.autograd.grad(soft, alphas), torch.autograd.grad(total, alphas), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-7)
+    low, high = cost.range()
+    assert low < total.item() < high
 
 
 def test_operators_walked_alone_cost_what_they_cost_in_the_network() -> None:

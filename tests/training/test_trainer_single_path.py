@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_superkernels import TinyKernels, superkernel_space
 from tiny_training import TASK, RandomBatches, same, stepper, tiny_space, weights
 from torch import nn
 
 from nas.base.errors import NasError
 from nas.choices import Choice
-from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, ElasticLinear, Optional
+from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLayerNorm, ElasticLinear
 from nas.supernet import Space, Task
 from nas.supernet.superkernels import Superkernel, Superkernels, superkernels
 from nas.training import Stepper, require_fit
@@ -53,46 +54,13 @@ def found(space: Space) -> Superkernels:
     return superkernels(space.decisions.choices, space.walk(), space.without_memory())
 
 
-class TinyKernels(nn.Module):
-    """Two layers of Single-Path NAS, the second optional, and a perceptron of searched width."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__()
-        layers = [
-            Choice("layer1", ("k3e1", "k5e1", "k3e2", "k5e2")),
-            Choice("layer2", ("skip", "k3e1", "k5e1", "k3e2", "k5e2")),
-        ]
-        self.stem = ElasticConv2d(task.channels, 4, 3, stride=2)
-        self.blocks = nn.Sequential()
-        for layer in layers:
-            kernel = layer.map({option: 5 if "5" in option else 3 for option in layer.options})
-            width = layer.map({option: 8 if "e2" in option else 4 for option in layer.options})
-            block = nn.Sequential(
-                ElasticConv2d(4, width),
-                ElasticConv2d(width, width, kernel, groups=width),
-                nn.ReLU(),
-                ElasticConv2d(width, 4),
-            )
-            self.blocks.append(Optional(block, layer.differs("skip")) if "skip" in layer.options else block)
-        self.norm = ElasticBatchNorm2d(4)
-        hidden = Choice("hidden", (3, 5, 8))
-        self.mlp = nn.Sequential(ElasticLinear(4, hidden), nn.GELU(), ElasticLinear(hidden, task.classes))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.mlp(self.norm(self.blocks(self.stem(x))).mean((2, 3)))  # type: ignore[no-any-return]
-
-
-def tiny() -> Space:
-    return Space("tiny-kernels", TinyKernels, task=TASK)
-
-
 def figures(**changes: Any) -> SinglePathRecipe:
     given = {"reference_batch": 8, "batch_size": 8, "metric": "macs", "learning_rate": 0.01, **changes}
     return SinglePath.defaults.changed(given)  # type: ignore[return-value]
 
 
 def training(steps: int = 16, **changes: Any) -> Stepper:
-    return stepper(tiny().supernet(1, 16, 4, seed=5), SinglePath(), figures(**changes), steps)
+    return stepper(superkernel_space().supernet(1, 16, 4, seed=5), SinglePath(), figures(**changes), steps)
 
 
 def same_indicator(indicator: torch.Tensor) -> torch.Tensor:
@@ -299,6 +267,20 @@ def test_a_heavy_resource_raises_thresholds_until_the_network_is_small() -> None
         for step in range(60):
             made.run(step)
     assert all(float(one.detach().min()) > 0 for one in made.trainer.state.parameters())
+    assert made.trainer.derive(made.supernet.space.decisions).tolist() == [0, 0, 0]
+
+
+def test_the_derived_network_is_that_of_the_last_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every indicator holds before it, and all that can have fallen after it."""
+    made = training(steps=1, dropped_epochs=0)
+
+    def raise_thresholds() -> None:
+        for threshold in made.trainer.state.parameters():
+            threshold.data.fill_(1e6)
+
+    monkeypatch.setattr(made.trainer.optimisers["thresholds"], "step", raise_thresholds)
+    with made:
+        made.run(0)
     assert made.trainer.derive(made.supernet.space.decisions).tolist() == [0, 0, 0]
 
 

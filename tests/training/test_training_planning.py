@@ -92,3 +92,34 @@ def test_a_phase_of_a_single_step_is_timed_by_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(nas.training.planning, "time", clock)
     monkeypatch.setattr(made, "run", run)
     assert steps_for_minutes(1, made) == 30
+
+
+class Cycling(Uniform):
+    """Every third step does more."""
+
+    def cycle(self, recipe: Recipe, steps_per_epoch: int) -> int:
+        return 3
+
+
+class Unsteady(Uniform):
+    def cycle(self, recipe: Recipe, steps_per_epoch: int) -> None:
+        return None
+
+
+def test_work_that_comes_every_few_steps_counts_with_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = stepper(tiny_space().supernet(1, 16, 4), Cycling())
+    clock = FakeClock(1.0)
+
+    def run(step: int) -> float:
+        clock.now += 7.0 if step % 3 == 2 else 1.0
+        return 0.0
+
+    monkeypatch.setattr(nas.training.planning, "time", clock)
+    monkeypatch.setattr(made, "run", run)
+    assert steps_for_minutes(1, made) == 20
+
+
+def test_minutes_are_refused_where_time_does_not_follow_the_steps() -> None:
+    made = stepper(tiny_space().supernet(1, 16, 4), Unsteady())
+    with pytest.raises(NasError, match=r"give --steps or --epochs instead of --minutes"):
+        steps_for_minutes(1, made)

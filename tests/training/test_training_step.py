@@ -287,3 +287,18 @@ def test_training_says_nothing_to_warning_filters(space: Space) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(stepper(space.supernet(1, 16, 4), Uniform(), steps=10))
+
+
+def test_norms_that_are_not_trained_let_everything_through() -> None:
+    """A branch whose last scale begins at zero would otherwise stay shut, and its weights never learn."""
+    supernet = tiny_space().supernet(1, 16, 4)
+    norms = [module for module in supernet.modules() if isinstance(module, ElasticBatchNorm2d)]
+    for norm in norms:
+        nn.init.zeros_(norm.weight)
+        nn.init.constant_(norm.bias, 0.3)
+    before = weights(supernet)
+    train(stepper(supernet, Uniform(), recipe(norm_affine=False, weight_decay=0.0)))
+    assert all(bool((norm.weight == 1).all()) and bool((norm.bias == 0).all()) for norm in norms)
+    for name, value in weights(supernet).items():
+        if value.ndim == 4:
+            assert not torch.equal(value, before[name]), name

@@ -139,6 +139,10 @@ class Blockwise(Trainer):
         text = "learns without labels; then its paths are rated, and the best one is frozen"
         return [Phase(f"block {number} of {count}", start, text) for number, start in enumerate(starts, 1)]
 
+    def cycle(self, recipe: Recipe, steps_per_epoch: int) -> int | None:
+        """A block's paths are rated as often in a short training as in a long one."""
+        return None
+
     def rate(self, step: int, steps: int, recipe: Recipe) -> float:
         """Warm-up and schedule, anew for each block."""
         if self.state is None:

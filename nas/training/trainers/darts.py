@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
 from nas.architectures import Decisions
+from nas.base.errors import NasError
 from nas.data import Batch
 from nas.supernet import Space
 from nas.training.recipe import Recipe
 from nas.training.relaxed.collapse import CollapseMonitor
 from nas.training.relaxed.parameters import Vectors, frozen
+from nas.training.relaxed.soft_cost import SoftCost
 from nas.training.relaxed.unrolled import unrolled_gradients
+from nas.training.resource_loss import ResourceLoss, require_reference
 from nas.training.trainer import Engine, Phase, StepContext, Trainer
 
 
@@ -36,9 +40,21 @@ class DartsRecipe(Recipe):
     difference: float = Field(
         0.01, gt=0, allow_inf_nan=False, description="second order: how far weights are moved for the finite difference"
     )
+    metric: str | None = Field(None, description="the resource weighed: macs, params, DEVICE-latency; null for none")
+    reference: float | None = Field(
+        None, gt=0, validate_default=True, description="the resource aimed at, in the metric's unit (ms, or a count)"
+    )
+    resource_weight: float = Field(
+        0.1, ge=0, allow_inf_nan=False, description="lambda of the architecture loss: L + lambda (E - reference) / reference"
+    )
     skip_warning: float = Field(
         0.5, ge=0, le=1, description="share of skip connections among the derived operators above which to warn"
     )
+
+    @field_validator("reference")
+    @classmethod
+    def _with_metric(cls, value: float | None, info: ValidationInfo) -> float | None:
+        return require_reference(value, info.data.get("metric"))
 
 
 class Darts(Trainer):
@@ -67,8 +83,14 @@ class Darts(Trainer):
     )
     summary = "all operators of an edge at once, weighed by a softmax; second or first order"
     source = "Liu et al., DARTS: Differentiable Architecture Search, 2019"
-    origins: ClassVar[Mapping[str, str]] = {"skip_warning": "ours: half of the operators"}
+    origins: ClassVar[Mapping[str, str]] = {
+        "skip_warning": "ours: half of the operators",
+        "metric": "ours: the paper weighs none",
+        "resource_weight": "as in ProxylessNAS, add-linear",
+    }
     direct = False
+
+    _exact = False
 
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
@@ -82,6 +104,11 @@ class Darts(Trainer):
             return (
                 f"the second order looks one step of SGD ahead and the optimiser is {recipe.optimiser}; use --set order=first"
             )
+        if figures.metric is not None:
+            try:
+                SoftCost(space, figures.metric, space.task)
+            except NasError as error:
+                return str(error)
         return None
 
     def prepare(self, engine: Engine) -> None:
@@ -89,6 +116,9 @@ class Darts(Trainer):
         figures = figures_of(engine.recipe)
         self.relaxation = engine.supernet.space.relax(engine.supernet.network)
         self.monitor = CollapseMonitor(self.relaxation, figures.skip_warning)
+        self._resource: SoftCost | None = None
+        if figures.metric is not None:
+            self._resource = SoftCost(engine.supernet.space, figures.metric, engine.supernet.task)
         self.state: nn.Module = self.make_parameters(engine).to(engine.device)
         self._alphas = list(self.state.parameters())
         betas = (figures.architecture_momentum, figures.architecture_squares)
@@ -99,7 +129,7 @@ class Darts(Trainer):
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """Weights alone at first, where the architecture parameters wait."""
-        start = round(steps * figures_of(recipe).frozen_epochs / recipe.epochs)
+        start = _search_start(steps, figures_of(recipe))
         if start == 0:
             return []
         return [Phase("weights", 0, "weights alone"), Phase("search", start, "architecture parameters and weights")]
@@ -120,7 +150,16 @@ class Darts(Trainer):
 
     def held_loss(self, context: StepContext, engine: Engine) -> torch.Tensor:
         """What the architecture parameters minimise, at the weights as they are."""
-        return self._loss(engine.held_batch(), self.weights(), context, engine)
+        loss = self._loss(engine.held_batch(), self.weights(), context, engine)
+        figures = figures_of(context.recipe)
+        if self._resource is None or figures.reference is None:
+            return loss
+        weigh = ResourceLoss("add-linear", figures.reference, weight=figures.resource_weight)
+        return weigh(loss, self._resource(self.probabilities()))
+
+    def probabilities(self) -> list[torch.Tensor]:
+        """How likely each operator is, (O,) for each edge, whose sum is 1; the resource is expected under them."""
+        return self.weights()[: len(self.relaxation.edges)]
 
     def constrain(self, context: StepContext, engine: Engine) -> None:
         """Called after each step of the architecture parameters."""
@@ -132,8 +171,7 @@ class Darts(Trainer):
 
     def step(self, context: StepContext, engine: Engine) -> float:
         """A step of the architecture parameters, then the gradients of the weights."""
-        figures = figures_of(context.recipe)
-        if context.epoch >= figures.frozen_epochs:
+        if context.step >= _search_start(context.steps, figures_of(context.recipe)):
             gradients = self.architecture_gradients(context, engine)
             for alpha, gradient in zip(self._alphas, gradients, strict=True):
                 alpha.grad = gradient
@@ -149,14 +187,15 @@ class Darts(Trainer):
         figures = figures_of(context.recipe)
         if figures.order == "second":
             assert isinstance(engine.optimiser, torch.optim.SGD)
-            return unrolled_gradients(
-                self._alphas,
-                engine.optimiser,
-                lambda: self._loss(engine.batch(), self.weights(), context, engine),
-                lambda: self.held_loss(context, engine),
-                figures.difference,
-                engine.ranks,
-            )
+            with self._in_full_precision():
+                return unrolled_gradients(
+                    self._alphas,
+                    engine.optimiser,
+                    lambda: self._loss(engine.batch(), self.weights(), context, engine),
+                    lambda: self.held_loss(context, engine),
+                    figures.difference,
+                    engine.ranks,
+                )
         learned = [weight for weight in engine.supernet.parameters() if weight.requires_grad]
         with frozen(learned):
             found = torch.autograd.grad(self.held_loss(context, engine), self._alphas, allow_unused=True)
@@ -184,13 +223,25 @@ class Darts(Trainer):
         """The architecture of the best operators, as the space's relaxation keeps them."""
         return self.relaxation.derive(self.scores())
 
+    @contextlib.contextmanager
+    def _in_full_precision(self) -> Iterator[None]:
+        """Inside, nothing is computed in bfloat16, which a finite difference of weights would be lost in."""
+        self._exact = True
+        try:
+            yield
+        finally:
+            self._exact = False
+
+    def _autocast(self, engine: Engine) -> AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self._exact else engine.autocast()
+
     def _training_loss(self, context: StepContext, engine: Engine) -> torch.Tensor:
         with torch.no_grad():
             weights = self.weights()
         return self._loss(engine.batch(), weights, context, engine)
 
     def _loss(self, batch: Batch, weights: Sequence[torch.Tensor], context: StepContext, engine: Engine) -> torch.Tensor:
-        with engine.autocast(), self.mixed(weights):
+        with self._autocast(engine), self.mixed(weights):
             return context.cross_entropy(engine.supernet(batch.images), batch.targets)
 
 
@@ -198,3 +249,8 @@ def figures_of(recipe: Recipe) -> DartsRecipe:
     """The recipe, of which a trainer of this family knows that it has its figures."""
     assert isinstance(recipe, DartsRecipe)
     return recipe
+
+
+def _search_start(steps: int, figures: DartsRecipe) -> int:
+    """The first step in which the architecture parameters move."""
+    return min(steps, round(steps * figures.frozen_epochs / figures.epochs))

@@ -37,7 +37,8 @@ class DelayedRecipe(Recipe):
     other_weight: float = Field(1.0, ge=0, description="factor of the random networks' gradients")
     temperature: float = Field(1.0, gt=0, description="of the distillation from the largest network")
     aggregation: Literal["sum", "avg", "avg_sqrt"] = Field(
-        "sum", description="gradients of a step summed; or divided, entry by entry, by the weights of the networks using it"
+        "sum",
+        description="gradients of a step summed; or divided, entry by entry, by the number of networks using it, or its root",
     )
     sampling: Literal["random", "compofa"] = Field(
         "random", description="of random networks; compofa: in a stage of less depth all widths are smaller too (CompOFA)"
@@ -177,9 +178,13 @@ class DelayedShrinking(Trainer):
         return coupled(self._openings.space, rows)
 
     def _averaged(self, context: StepContext, engine: Engine, aggregation: str) -> float:
-        """Each pass's gradient apart, and for each entry of a weight the sum of the passes' weights that used it."""
+        """Each pass's gradient apart, and for each entry of a weight the number of passes that used it.
+
+        Divided by that number and not by the passes' weights, which would cancel the growing weight of small networks where
+        the largest has no part.
+        """
         sums: dict[nn.Parameter, torch.Tensor] = {}
-        weights: dict[nn.Parameter, torch.Tensor] = {}
+        counts: dict[nn.Parameter, torch.Tensor] = {}
         total, rule = 0.0, self.passes(context)
         asked: Any = next(rule)
         while asked is not None:
@@ -188,14 +193,14 @@ class DelayedShrinking(Trainer):
             for parameter, cut in used(engine.supernet):
                 assert parameter.grad is not None
                 sums[parameter] = parameter.grad + sums.get(parameter, 0.0)
-                weights.setdefault(parameter, torch.zeros_like(parameter))[cut] += asked.weight
+                counts.setdefault(parameter, torch.zeros_like(parameter))[cut] += 1.0
                 parameter.grad = None
             try:
                 asked = rule.send(scores)
             except StopIteration:
                 asked = None
         for parameter, gradient in sums.items():
-            divisor = weights[parameter] if aggregation == "avg" else weights[parameter].sqrt()
+            divisor = counts[parameter] if aggregation == "avg" else counts[parameter].sqrt()
             parameter.grad = torch.where(divisor > 0, gradient / divisor, 0.0)
         return total
 

@@ -85,6 +85,10 @@ class FairDarts(Darts):
         loss = zero_one_loss(torch.stack(weights), recipe.zero_one)
         return super().held_loss(context, engine) + recipe.zero_one_weight * loss
 
+    def probabilities(self) -> list[torch.Tensor]:
+        """The sigmoids as shares of their sum."""
+        return [weight / weight.sum() for weight in self.weights()]
+
     def scores(self) -> list[np.ndarray]:
         """Sigmoids; that of `none` is the threshold, so that it is the best where no other passes it."""
         found = super().scores()

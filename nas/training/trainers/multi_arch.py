@@ -43,9 +43,10 @@ class MultiArchRecipe(Recipe):
 class MultiArch(Trainer):
     """Every image of a batch belongs to one of several sub-networks, and all of them share one pass.
 
-    Image i belongs to sub-network i modulo M. Every decision spreads its options evenly over the M sub-networks, in an order
-    of its own. At first only the largest option of each decision is available, then one more at a time; in these epochs
-    attention heads and hidden channels are sorted by the sum of their absolute weights.
+    Image i belongs to sub-network i modulo M; processes that train together train the same ones. Every decision spreads its
+    options evenly over the M sub-networks, in an order of its own. At first only the largest option of each decision is
+    available, then one more at a time; in these epochs attention heads and hidden channels are sorted by the sum of their
+    absolute weights.
 
     The defaults are the paper's for its tiny space: AdamW, rate 5e-4 for a batch of 512, weight decay 0.05, 5 of 120 epochs
     warm-up, stochastic depth of 0.2, token patch-mixup.
@@ -118,11 +119,12 @@ class MultiArch(Trainer):
         if recipe.sort_channels and epoch <= recipe.option_warmup and recipe.option_warmup and _begins_epoch(context):
             sort_channels(engine.supernet, companions=engine.companions)
         batch = engine.batch()
-        slots = _slots_of(len(batch.images), recipe)
+        images = len(batch.images)
+        slots = min(_slots_of(images * engine.ranks.size, recipe), images)
         options = available(context.decisions.cardinalities, epoch, recipe.option_warmup)
         rows = spread(context.decisions, options, slots, context.rng, self._shared)
         settings = engine.supernet.settings(rows)
-        with self._slots.running(settings, slot_counts(len(batch.images), slots)):
+        with self._slots.running(settings, slot_counts(images, slots)):
             with engine.autocast():
                 loss = self._loss(batch, context, engine)
             loss.backward()

@@ -22,7 +22,7 @@ from nas.supernet.relaxation import Relaxation
 from nas.training.gates import draw_gates, draw_operator, gate_policy, keep_total, softmax_gradient
 from nas.training.recipe import Recipe
 from nas.training.relaxed.parameters import Vectors
-from nas.training.resource_loss import ResourceForm, ResourceLoss, summed_cost
+from nas.training.resource_loss import ResourceForm, ResourceLoss, require_reference, summed_cost
 from nas.training.schedules import rate_at
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
@@ -65,9 +65,7 @@ class ProxylessRecipe(Recipe):
     @field_validator("reference")
     @classmethod
     def _with_metric(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value is None and info.data.get("metric") is not None:
-            raise ValueError(f"the metric '{info.data['metric']}' needs a reference, such as 80 for 80 ms")
-        return value
+        return require_reference(value, info.data.get("metric"))
 
 
 class Proxyless(Trainer):
@@ -154,10 +152,20 @@ class Proxyless(Trainer):
         figures = self._recipe(recipe)
         start, learns = _search_start(steps, figures), _architecture_start(steps, figures)
         by = "REINFORCE" if figures.gradient == "reinforce" else f"binary gates ({figures.gradient})"
-        search = Phase("search", start, f"weights, and from step {learns + 1} the architecture parameters by {by}")
-        if start == 0:
-            return [search]
-        return [Phase("warm-up", 0, "weights of paths drawn almost uniformly"), search]
+        found = [
+            Phase("warm-up", 0, "weights of paths drawn almost uniformly"),
+            Phase("weights", start, "the same with the schedule of the search"),
+            Phase("search", learns, f"weights, and architecture parameters by {by}"),
+        ]
+        ends = [start, learns, steps]
+        return [phase for phase, end in zip(found, ends, strict=True) if phase.start < end]
+
+    def cycle(self, recipe: Recipe, steps_per_epoch: int) -> int:
+        """From one step of the architecture parameters to the next."""
+        figures = self._recipe(recipe)
+        if figures.gradient != "reinforce":
+            return figures.architecture_every
+        return max(1, math.ceil(steps_per_epoch / figures.updates_per_epoch))
 
     def rate(self, step: int, steps: int, recipe: Recipe) -> float:
         """Two schedules, one after the other."""
@@ -218,6 +226,9 @@ class Proxyless(Trainer):
             for edge, draw in zip(self._relaxation.edges, draws, strict=True):
                 for place in edge.places:
                     place.policy = gate_policy(draw, recipe.gradient)
+            if recipe.zero == "learnt":  # an edge on which `none` is active has gates, too
+                for node in self._relaxation.sums:
+                    node.policy = _add_all
             with engine.autocast():
                 loss = F.cross_entropy(engine.supernet(batch.images), batch.targets)
             loss = self._with_resource(loss, recipe)
@@ -265,7 +276,7 @@ class Proxyless(Trainer):
         batch = engine.held_batch()
         with self._path(active, engine) as row, engine.autocast():
             engine.supernet.activate(row)
-            right = float((engine.supernet(batch.images).argmax(1) == batch.targets).float().mean())
+            right = float((engine.supernet(batch.images).argmax(1) == batch.labels).float().mean())
         if self._cost is None or recipe.reference is None:
             return right
         return reward(right, float(self._cost(row[None])[0]), recipe.reference, recipe.reward_power)

@@ -84,6 +84,11 @@ class RcDarts(Darts):
                 f"{lower:g} to {upper:g} leave nothing of it; choose others with --set lower=NUMBER --set upper=NUMBER"
             )
 
+    def cycle(self, recipe: Recipe, steps_per_epoch: int) -> int:
+        """From one projection to the next."""
+        assert isinstance(recipe, RcDartsRecipe)
+        return recipe.project_every
+
     def constrain(self, context: StepContext, engine: Engine) -> None:
         """Every so many steps, and after the last one, project."""
         recipe = context.recipe

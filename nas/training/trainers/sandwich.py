@@ -76,6 +76,7 @@ class Sandwich(Trainer):
         label_smoothing=0.1,
         dropout=0.2,
         drop_path=0.2,
+        clip_norm=5.0,
         average=0.9999,
         epochs=365,
     )
@@ -83,6 +84,7 @@ class Sandwich(Trainer):
     source = "Yu et al., BigNAS: Scaling up Neural Architecture Search with Big Single-Stage Models, 2020"
     origins: ClassVar[Mapping[str, str]] = {
         "average": "recalled from the paper, not checked against it",
+        "clip_norm": "github.com/xfey/pytorch-BigNAS",
         "epsilon": "code of Annavajjala et al., DepS, 2024",
         "epochs": "360 and 5 of warm-up, as in github.com/xfey/pytorch-BigNAS",
         "warmup": "github.com/xfey/pytorch-BigNAS",

@@ -21,7 +21,7 @@ from nas.training.optimisers import build_optimiser
 from nas.training.recipe import Recipe
 from nas.training.resource_loss import summed_cost
 from nas.training.runtime_model import ExactRuntime, LayerwiseRuntime, RuntimeForm, probabilities
-from nas.training.thresholds import Indicators, Masked, mask
+from nas.training.thresholds import Drop, Indicators, Masked, mask
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
 Runtime = LayerwiseRuntime | ExactRuntime
@@ -138,12 +138,8 @@ class SinglePath(Trainer):
         def drop(indicator: torch.Tensor) -> torch.Tensor:
             return indicator * (float(context.rng.random() < recipe.keep) / recipe.keep) if early else indicator
 
-        engine.supernet.activate(self._largest)
         self.state.zero_grad(set_to_none=True)
-        masked = [
-            mask(kernel, [_used(layer) for layer in kernel.layers], thresholds, drop)
-            for kernel, thresholds in zip(self._found.kernels, self.state.thresholds, strict=True)
-        ]
+        masked = self._mask(engine, drop)
         indicators = [one.indicators for one in masked]
         self._note(indicators, context.decisions)
 
@@ -163,11 +159,23 @@ class SinglePath(Trainer):
             group["lr"] = engine.optimiser.param_groups[0]["lr"]
         engine.ranks.average([one.grad for one in self.state.parameters() if one.grad is not None])
         optimiser.step()
+        if context.step + 1 == context.steps:
+            with torch.no_grad():
+                indicators = [one.indicators for one in self._mask(engine, lambda indicator: indicator)]
+            self._note(indicators, context.decisions)
 
     def derive(self, decisions: Decisions) -> np.ndarray:
-        """What the indicators of the last step stand for."""
+        """What the indicators of the last step stand for; once the training has ended, those after it."""
         row = np.asfortranarray(self.state.row.cpu().numpy()[None])
         return np.asarray(decisions.canonical(row)[0])
+
+    def _mask(self, engine: Engine, drop: Drop) -> list[Masked]:
+        """The weights of each superkernel under the indicators, which `drop` may change."""
+        engine.supernet.activate(self._largest)
+        return [
+            mask(kernel, [_used(layer) for layer in kernel.layers], thresholds, drop)
+            for kernel, thresholds in zip(self._found.kernels, self.state.thresholds, strict=True)
+        ]
 
     @torch.no_grad()
     def _note(self, indicators: Sequence[Indicators], decisions: Decisions) -> None:

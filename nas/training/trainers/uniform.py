@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from typing import ClassVar
 
 import torch
 
@@ -30,6 +31,8 @@ class Uniform(Trainer):
     )
     summary = "one random sub-network a step"
     source = "Guo et al., Single Path One-Shot Neural Architecture Search with Uniform Sampling, 2020"
+
+    origins: ClassVar[Mapping[str, str]] = {"dropout": "the space's own; the paper's network has 0.1 before its classifier"}
 
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """One pass of one random path."""
