@@ -52,7 +52,7 @@ def together(as_json: bool, resumable: list[Path], devices: int | None, compute:
             yield
         return
     try:
-        from nas.training.processes import joined_processes
+        from nas.training.parallel.processes import joined_processes
 
         with joined_processes(compute):
             _require_as_started(devices)
@@ -154,7 +154,7 @@ def _end(as_json: bool, message: str | None, code: int) -> NoReturn:
     Args:
         message: None where this process only lost another one, whose end the launcher will tell.
     """
-    from nas.training.processes import first_to_fail
+    from nas.training.parallel.processes import first_to_fail
 
     if message is None or not first_to_fail():
         time.sleep(PATIENCE)

@@ -3,9 +3,9 @@
 from nas.training.description import describe_trainer
 from nas.training.logs import Log, open_log, require_log
 from nas.training.loop import TrainingResult, train
+from nas.training.parallel.processes import Follower
+from nas.training.parallel.ranks import Ranks, current_ranks
 from nas.training.planning import steps_for_minutes
-from nas.training.processes import Follower
-from nas.training.ranks import Ranks, current_ranks
 from nas.training.recipe import Recipe
 from nas.training.step import Diverged, Stepper
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer, open_trainer, require_fit

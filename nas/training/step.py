@@ -16,9 +16,9 @@ from nas.base.seeds import generator, integer_seed
 from nas.data import Batch, TrainingBatches
 from nas.elastic import DirectGradients, ElasticBatchNorm2d
 from nas.training.average import WeightAverage
-from nas.training.joint_norms import joined
 from nas.training.optimisers import build_optimiser
-from nas.training.ranks import Ranks
+from nas.training.parallel.joint_norms import joined
+from nas.training.parallel.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.regularisers import Regularisers, run_by_largest
 from nas.training.trainer import Pass, StepContext, Trainer

@@ -17,7 +17,7 @@ from nas.base import plugins
 from nas.base.errors import NasError
 from nas.data import Batch
 from nas.supernet import Space, Supernet
-from nas.training.ranks import Ranks
+from nas.training.parallel.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.schedules import rate_at
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from nas.training.divergence import adaptive_alpha_divergence, alpha_divergence, soft_cross_entropy
+from nas.training.nested.divergence import adaptive_alpha_divergence, alpha_divergence, soft_cross_entropy
 
 GENERATOR = torch.Generator().manual_seed(5)
 SCORES = torch.randn((6, 5), generator=GENERATOR, dtype=torch.float64) * 2

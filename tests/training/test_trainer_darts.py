@@ -21,8 +21,8 @@ from nas.base.errors import NasError
 from nas.base.progress import Silent
 from nas.supernet import Space
 from nas.training import Stepper, train
-from nas.training.relaxed.collapse import CollapseMonitor, skip_connections
-from nas.training.relaxed.unrolled import ahead, unrolled_gradients
+from nas.training.differentiable.collapse import CollapseMonitor, skip_connections
+from nas.training.differentiable.unrolled import ahead, unrolled_gradients
 from nas.training.trainer import StepContext
 from nas.training.trainers.darts import Darts
 from search_spaces.cells import darts_space, nas_bench_201_space

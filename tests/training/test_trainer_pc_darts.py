@@ -16,7 +16,7 @@ from nas.elastic import ElasticBatchNorm2d, ElasticConv2d
 from nas.elastic.narrowing import narrowable, narrowed
 from nas.supernet import open_space
 from nas.training import train
-from nas.training.relaxed.partial_channels import divisible_places, partly_mixed, shuffled
+from nas.training.differentiable.partial_channels import divisible_places, partly_mixed, shuffled
 from nas.training.trainers.pc_darts import PcDarts
 from search_spaces.cells import darts_space
 from search_spaces.cells.operators import DARTS_OPERATORS, Place

@@ -16,7 +16,7 @@ import nas.training.loop
 from nas.elastic import DirectGradients
 from nas.supernet import Space, open_space
 from nas.training import Recipe, Stepper, train
-from nas.training.teacher import Teacher
+from nas.training.nested.teacher import Teacher
 from nas.training.trainers.progressive_shrinking import ProgressiveShrinking
 
 PAPER = ProgressiveShrinking.defaults

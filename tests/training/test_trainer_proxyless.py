@@ -26,8 +26,8 @@ from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear, Operat
 from nas.supernet import Space, Task
 from nas.training import Stepper, require_fit
 from nas.training.checkpoint import load_checkpoint, save_checkpoint
-from nas.training.gates import draw_gates, draw_operator, gate_policy, gated, softmax_gradient
-from nas.training.resource_loss import ResourceLoss, summed_cost
+from nas.training.differentiable.gates import draw_gates, draw_operator, gate_policy, gated, softmax_gradient
+from nas.training.differentiable.resource_loss import ResourceLoss, summed_cost
 from nas.training.trainers.proxyless import Proxyless, ProxylessRecipe, reward
 
 A = Choice("a", ("skip", "thin", "thick"))

@@ -12,8 +12,8 @@ from toy_device import install_toy_device
 
 from nas.base.errors import NasError
 from nas.supernet import Task
-from nas.training.relaxed.projection import project
-from nas.training.relaxed.soft_cost import SoftCost, operator_costs
+from nas.training.differentiable.projection import project
+from nas.training.differentiable.soft_cost import SoftCost, operator_costs
 from nas.training.trainers.rc_darts import RcDarts
 from search_spaces.cells import darts_space
 

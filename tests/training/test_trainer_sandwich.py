@@ -18,8 +18,8 @@ from nas.elastic import ElasticBatchNorm2d, ElasticLinear, ElasticParameter
 from nas.elastic.drop_path import DropPath
 from nas.supernet import Space, Task
 from nas.training import Recipe, open_trainer, train
-from nas.training.divergence import adaptive_alpha_divergence
-from nas.training.histogram import SizeHistogram
+from nas.training.nested.divergence import adaptive_alpha_divergence
+from nas.training.nested.histogram import SizeHistogram
 from nas.training.regularisers import run_by_largest
 from nas.training.trainers.alphanet import AlphaNet
 from nas.training.trainers.attentive import Attentive

@@ -21,10 +21,10 @@ from nas.supernet import Space, Task
 from nas.supernet.superkernels import Superkernel, Superkernels, superkernels
 from nas.training import Stepper, require_fit
 from nas.training.checkpoint import load_checkpoint, save_checkpoint
+from nas.training.differentiable.resource_loss import summed_cost
+from nas.training.differentiable.runtime_model import ExactRuntime, LayerwiseRuntime, probabilities
+from nas.training.differentiable.thresholds import Indicators, hard_step, mask, option_probabilities
 from nas.training.optimisers import build_optimiser
-from nas.training.resource_loss import summed_cost
-from nas.training.runtime_model import ExactRuntime, LayerwiseRuntime, probabilities
-from nas.training.thresholds import Indicators, hard_step, mask, option_probabilities
 from nas.training.trainers.single_path import SinglePath, SinglePathRecipe
 from search_spaces.mbconv.single_path import single_path
 

@@ -16,12 +16,12 @@ from nas.architectures import Decisions
 from nas.base.errors import NasError
 from nas.data import Batch
 from nas.supernet import Space
+from nas.training.differentiable.collapse import CollapseMonitor
+from nas.training.differentiable.parameters import Vectors, frozen
+from nas.training.differentiable.resource_loss import ResourceLoss, require_reference
+from nas.training.differentiable.soft_cost import SoftCost
+from nas.training.differentiable.unrolled import unrolled_gradients
 from nas.training.recipe import Recipe
-from nas.training.relaxed.collapse import CollapseMonitor
-from nas.training.relaxed.parameters import Vectors, frozen
-from nas.training.relaxed.soft_cost import SoftCost
-from nas.training.relaxed.unrolled import unrolled_gradients
-from nas.training.resource_loss import ResourceLoss, require_reference
 from nas.training.trainer import Engine, Phase, StepContext, Trainer
 
 

@@ -15,8 +15,8 @@ from nas.architectures.decisions import Rows
 from nas.elastic import ElasticLayer, sort_channels
 from nas.elastic.layer import Cut
 from nas.supernet import Space
-from nas.training.divergence import soft_cross_entropy
-from nas.training.openings import OPEN, SIZES, Openings
+from nas.training.nested.divergence import soft_cross_entropy
+from nas.training.nested.openings import OPEN, SIZES, Openings
 from nas.training.recipe import Recipe
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from nas.training.differentiable.parameters import Vectors
 from nas.training.recipe import Recipe
-from nas.training.relaxed.parameters import Vectors
 from nas.training.trainer import Engine, StepContext
 from nas.training.trainers.darts import Darts, DartsRecipe
 

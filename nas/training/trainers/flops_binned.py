@@ -14,7 +14,7 @@ from nas.base.seeds import generator
 from nas.base.units import COUNT
 from nas.costs import RowCost
 from nas.supernet import Space
-from nas.training.histogram import growing
+from nas.training.nested.histogram import growing
 from nas.training.recipe import Recipe
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 from nas.training.trainers.uniform import Uniform

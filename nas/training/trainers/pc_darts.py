@@ -12,9 +12,9 @@ from pydantic import Field
 from torch import nn
 
 from nas.supernet import Space
+from nas.training.differentiable.parameters import Vectors
+from nas.training.differentiable.partial_channels import PartialChannels, divisible_places
 from nas.training.recipe import Recipe
-from nas.training.relaxed.parameters import Vectors
-from nas.training.relaxed.partial_channels import PartialChannels, divisible_places
 from nas.training.trainer import Engine
 from nas.training.trainers.darts import Darts, DartsRecipe, figures_of
 

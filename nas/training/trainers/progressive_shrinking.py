@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from nas.choices import Value
 from nas.elastic import Dimension, sort_channels
 from nas.supernet import Space
-from nas.training.divergence import soft_cross_entropy
-from nas.training.openings import SIZES, Openings
+from nas.training.nested.divergence import soft_cross_entropy
+from nas.training.nested.openings import SIZES, Openings
+from nas.training.nested.progressive_schedule import Placed, ProgressiveRecipe, Stage, place, rate_in, stages
+from nas.training.nested.teacher import Teacher
 from nas.training.optimisers import forget
-from nas.training.progressive_schedule import Placed, ProgressiveRecipe, Stage, place, rate_in, stages
 from nas.training.recipe import Recipe
-from nas.training.teacher import Teacher
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
 

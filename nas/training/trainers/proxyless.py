@@ -19,10 +19,10 @@ from nas.costs import CompiledCost, expected
 from nas.elastic import SelectedSum, Switch
 from nas.supernet import Space
 from nas.supernet.relaxation import Relaxation
-from nas.training.gates import draw_gates, draw_operator, gate_policy, keep_total, softmax_gradient
+from nas.training.differentiable.gates import draw_gates, draw_operator, gate_policy, keep_total, softmax_gradient
+from nas.training.differentiable.parameters import Vectors
+from nas.training.differentiable.resource_loss import ResourceForm, ResourceLoss, require_reference, summed_cost
 from nas.training.recipe import Recipe
-from nas.training.relaxed.parameters import Vectors
-from nas.training.resource_loss import ResourceForm, ResourceLoss, require_reference, summed_cost
 from nas.training.schedules import rate_at
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from nas.base.errors import NasError
 from nas.supernet import Space
+from nas.training.differentiable.projection import project
+from nas.training.differentiable.soft_cost import SoftCost
 from nas.training.recipe import Recipe
-from nas.training.relaxed.projection import project
-from nas.training.relaxed.soft_cost import SoftCost
 from nas.training.trainer import Engine, StepContext
 from nas.training.trainers.darts import Darts, DartsRecipe
 
@@ -31,8 +31,8 @@ class RcDartsRecipe(DartsRecipe):
 class RcDarts(Darts):
     """DARTS whose architecture parameters are brought back into bounds on a resource every few steps.
 
-    The resource is the sum of the operators' costs weighed by their softmax; see `nas.training.relaxed.soft_cost` for spaces
-    whose edges are no decisions. It bounds the mixture: the derived network lies near, and a search with --target makes sure.
+    The resource is the sum of the operators' costs weighed by their softmax; see `nas.training.differentiable.soft_cost` for
+    spaces whose edges are no decisions. It bounds the mixture: the derived network lies near, and a search with --target makes sure.
     The paper's multi-level search, with cells of their own for each depth, is left out: the spaces share one cell of a type.
     """
 

@@ -14,8 +14,8 @@ from nas.base.seeds import generator
 from nas.elastic.residual import zero_last_norms
 from nas.supernet import Space
 from nas.supernet.nesting import not_bounded
-from nas.training.divergence import adaptive_alpha_divergence, soft_cross_entropy
-from nas.training.histogram import SizeHistogram
+from nas.training.nested.divergence import adaptive_alpha_divergence, soft_cross_entropy
+from nas.training.nested.histogram import SizeHistogram
 from nas.training.recipe import Recipe
 from nas.training.trainer import Engine, Loss, Pass, StepContext, Trainer
 

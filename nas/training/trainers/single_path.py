@@ -17,11 +17,11 @@ from nas.base.errors import NasError
 from nas.elastic import ElasticLayer
 from nas.supernet import Space, Task
 from nas.supernet.superkernels import Superkernels, superkernels
+from nas.training.differentiable.resource_loss import summed_cost
+from nas.training.differentiable.runtime_model import ExactRuntime, LayerwiseRuntime, RuntimeForm, probabilities
+from nas.training.differentiable.thresholds import Drop, Indicators, Masked, mask
 from nas.training.optimisers import build_optimiser
 from nas.training.recipe import Recipe
-from nas.training.resource_loss import summed_cost
-from nas.training.runtime_model import ExactRuntime, LayerwiseRuntime, RuntimeForm, probabilities
-from nas.training.thresholds import Drop, Indicators, Masked, mask
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
 Runtime = LayerwiseRuntime | ExactRuntime

@@ -12,7 +12,7 @@ from nas.base.errors import NasError
 from nas.choices import Choice
 from nas.costs import CompiledCost, Term, expected
 from nas.supernet.superkernels import Superkernel
-from nas.training.thresholds import Indicators, option_probabilities
+from nas.training.differentiable.thresholds import Indicators, option_probabilities
 
 RuntimeForm = Literal["paper", "exact"]
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from nas.elastic import Dimension
-from nas.training.openings import OPEN, Part
+from nas.training.nested.openings import OPEN, Part
 from nas.training.recipe import Recipe
 from nas.training.schedules import rate_at
 

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 
 from nas.elastic import ElasticBatchNorm2d, RelaxedNorm
-from nas.training.ranks import Ranks
+from nas.training.parallel.ranks import Ranks
 
 
 class JointStatistics:

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from nas.training.ranks import Ranks, current_ranks
+from nas.training.parallel.ranks import Ranks, current_ranks
 
 _failures: Store | None = None
 

@@ -13,7 +13,7 @@ from nas.costs import expected, latency_terms, macs_terms, parameter_terms
 from nas.elastic import Walk, walk
 from nas.supernet import Relaxation, Space, Task
 from nas.supernet.places import shapes_of_places
-from nas.training.resource_loss import summed_cost
+from nas.training.differentiable.resource_loss import summed_cost
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from nas.supernet import Supernet
-from nas.training.joint_norms import joined
-from nas.training.ranks import Ranks
+from nas.training.parallel.joint_norms import joined
+from nas.training.parallel.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.regularisers import Regularisers
 

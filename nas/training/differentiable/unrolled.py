@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from nas.training.ranks import Ranks
-from nas.training.relaxed.parameters import frozen
+from nas.training.differentiable.parameters import frozen
+from nas.training.parallel.ranks import Ranks
 
 Loss = Callable[[], torch.Tensor]
 """One forward pass with the weights and architecture parameters as they are at the moment -> scalar."""

@@ -1,0 +1,1 @@
+"""What trainers with architecture parameters or thresholds are made of."""

@@ -1,1 +1,0 @@
-"""What trainers that weigh all operators at once are made of."""
