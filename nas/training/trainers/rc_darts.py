@@ -32,7 +32,8 @@ class RcDarts(Darts):
     """DARTS whose architecture parameters are brought back into bounds on a resource every few steps.
 
     The resource is the sum of the operators' costs weighed by their softmax; see `nas.training.differentiable.soft_cost` for
-    spaces whose edges are no decisions. It bounds the mixture: the derived network lies near, and a search with --target makes sure.
+    spaces whose edges are no decisions. It bounds the mixture: the derived network lies near, and a search with --target
+    makes sure.
     The paper's multi-level search, with cells of their own for each depth, is left out: the spaces share one cell of a type.
     """
 
