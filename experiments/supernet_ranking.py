@@ -2,9 +2,10 @@
 
 CIFAR-10 and the benchmark's table are read from `--data` and `--benchmark`. By default this is a REDUCED study for a
 processor: supernets of one cell a stage instead of the benchmark's five, and a few epochs. Trainers get about the same number
-of images through a network: a sandwich step counts four times, a step of darts as often as its supernet has operators.
+of images through a network: a sandwich step counts four times, a step of darts as often as its supernet has operators. `darts`
+takes its first-order gradient here, and `sandwich` does not clip gradients; all else is the trainers' defaults.
 
-A training is kept in `--work` and goes on where it was stopped.
+A training and its scores are kept in `--work`, and what was stopped goes on.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from nas.jobs.run import Run
 from nas.runs.trained import load_trained, locate
 from nas.searching import Evaluator
 from search_spaces.cells.nas_bench_201 import from_string, nas_bench_201_space
+
+SETTINGS: dict[str, dict[str, Any]] = {"darts": {"order": "first"}, "sandwich": {"clip_norm": None}}
+"""Figures of a trainer that are not its defaults."""
 
 PASSES = {"uniform": 1, "flops-binned": 1, "fair": 5, "sandwich": 4, "darts": 5}
 """Passes of one network that a step of the trainer stands for."""
@@ -65,23 +69,14 @@ def trained(given: argparse.Namespace, space: nas.Space, trainer: str) -> Run:
     folder = given.work / f"{trainer}-{given.cells}-{given.passes}-{given.batch}-{given.seed}"
     if (folder / "manifest.json").exists():
         return nas.resume(folder, space=space)
-    settings: dict[str, Any] = {"batch_size": given.batch}
+    settings: dict[str, Any] = {"batch_size": given.batch, **SETTINGS.get(trainer, {})}
     steps = max(1, given.passes // PASSES.get(trainer, 1))
     return nas.train(space, given.data, folder, trainer=trainer, steps=steps, seed=given.seed, settings=settings)
 
 
 def rank(given: argparse.Namespace, space: nas.Space, run: Run, truth: dict[bytes, float], rows: np.ndarray) -> dict[str, Any]:
     """Rank correlations over the rows, and the benchmark accuracy of what the supernet prefers."""
-    data = load_data(str(given.data), seed=given.seed)
-    supernet = space.supernet(data.channels, data.resolution, len(data.classes), given.seed)
-    supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    load_trained(locate(run.path), supernet)
-    evaluate = Evaluator(
-        supernet,
-        fixed_batches(data, "train", given.calibration, given.calibration),
-        fixed_batches(data, "validation", 250, given.validation),
-    )
-    scores = np.array([evaluate(row)["top1"] for row in rows])
+    scores = scored(given, space, run, rows)
     real = np.array([truth[row.tobytes()] for row in rows])
     derived = run.results["derived"]
     found = rows[int(scores.argmax())]
@@ -98,6 +93,26 @@ def rank(given: argparse.Namespace, space: nas.Space, run: Run, truth: dict[byte
         "found_test_top1": truth[found.tobytes()],
         "found_by": "derivation" if derived is not None else f"best of {len(rows)}",
     }
+
+
+def scored(given: argparse.Namespace, space: nas.Space, run: Run, rows: np.ndarray) -> np.ndarray:
+    """Validation accuracy (N,) of the rows in the supernet, in percent; found once."""
+    name = f"scores-{len(rows)}-{given.validation}-{given.calibration}.npy"
+    kept = Path(run.path) / name
+    if kept.exists():
+        return np.asarray(np.load(kept))
+    data = load_data(str(given.data), seed=given.seed)
+    supernet = space.supernet(data.channels, data.resolution, len(data.classes), given.seed)
+    supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    load_trained(locate(run.path), supernet)
+    evaluate = Evaluator(
+        supernet,
+        fixed_batches(data, "train", given.calibration, given.calibration),
+        fixed_batches(data, "validation", 250, given.validation),
+    )
+    scores = np.array([evaluate(row)["top1"] for row in rows])
+    np.save(kept, scores)
+    return scores
 
 
 def main() -> None:
