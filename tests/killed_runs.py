@@ -11,18 +11,38 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+PATIENCE = 900
+"""Seconds after which a process is taken to hang, however crowded the machine is."""
+
 SCRIPT = """
-import sys
+import pathlib, sys
 import torch
 torch.set_num_threads(1)
 import nas.training.loop
 nas.training.loop.CHECKPOINT_SECONDS = {seconds!r}
 from nas import jobs
+from nas.base.progress import Silent
+
+class Marking(Silent):
+    title = ""
+
+    def start(self, title, total, done=0):
+        self.title = title
+
+    def advance(self, done, note=""):
+        if self.title == "training":
+            pathlib.Path(sys.argv[3]).touch()
+
 if sys.argv[1] == "new":
-    jobs.search({space!r}, {targets!r}, out=sys.argv[2], **{options!r})
+    jobs.search({space!r}, {targets!r}, out=sys.argv[2], reporter=Marking(), **{options!r})
 else:
     jobs.resume(sys.argv[2])
 """
+
+
+def trained(folder: Path) -> Path:
+    """The file that exists once a step of a new run in a folder is done; it lies beside the folder."""
+    return folder.with_name(f"{folder.name}.trained")
 
 
 def start(
@@ -36,19 +56,24 @@ def start(
     """
     source = SCRIPT.format(space=space, targets=list(targets), options=dict(options), seconds=seconds)
     return subprocess.Popen(
-        [sys.executable, "-c", source, mode, str(folder)],
+        [sys.executable, "-c", source, mode, str(folder), str(trained(folder))],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
 
 
+def signal_when(process: subprocess.Popen[bytes], reached: Callable[[], bool], number: signal.Signals) -> None:
+    """Send a signal as soon as the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert process.poll() is None, f"ended before it could be stopped: {process.stderr.read().decode()}"  # type: ignore[union-attr]
+        assert time.monotonic() < deadline, "never came to the point where it was to be stopped"
+        time.sleep(0.002)
+    process.send_signal(number)
+
+
 def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
     """SIGKILL as soon as the condition holds."""
-    deadline = time.monotonic() + 120
-    while not reached():
-        assert process.poll() is None, f"ended before it could be killed: {process.stderr.read().decode()}"  # type: ignore[union-attr]
-        assert time.monotonic() < deadline, "never came to the point where it was to be killed"
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
+    signal_when(process, reached, signal.SIGKILL)
     process.wait()

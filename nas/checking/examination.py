@@ -13,10 +13,11 @@ from torch import fx, nn
 
 from nas.architectures.decisions import Rows
 from nas.base.seeds import generator, integer_seed
-from nas.checking.passes import TOLERANCE, differs, located, mode, run
+from nas.checking.passes import TOLERANCE, differs, located, run
 from nas.elastic import ElasticBatchNorm2d
 from nas.exporting import rounding_error, tolerated
 from nas.supernet import SeparateSpace, Space, Statistics, Supernet, Task
+from nas.supernet.modes import mode
 
 BATCH = 5
 

@@ -115,15 +115,3 @@ def first_difference(left: Sequence[Step], right: Sequence[Step]) -> str:
 
 def _owner(path: str) -> str:
     return path.rpartition(".")[0] or "the network"
-
-
-@contextlib.contextmanager
-def mode(network: nn.Module, training: bool) -> Iterator[None]:
-    """Inside, the network trains or evaluates; each module's mode is put back."""
-    before = {module: module.training for module in network.modules()}
-    network.train(training)
-    try:
-        yield
-    finally:
-        for module, was in before.items():
-            module.training = was

@@ -155,14 +155,9 @@ class _SelectedLayer(ElasticLayer):
         *weights, bias = self.parts()
         return torch.cat([weights[place] for place in _used(self.chosen()[0], len(weights))], 1), bias  # type: ignore[misc]
 
-    def fill(self, twin: nn.Module) -> nn.Module:
-        """Give a static twin copies of the weights in force."""
-        with torch.no_grad():
-            weight, bias = self.joined()
-            twin.register_parameter("weight", nn.Parameter(weight.detach().clone()))
-            if bias is not None:
-                twin.register_parameter("bias", nn.Parameter(bias.detach().clone()))
-        return twin.train(self.training)
+    def in_force(self) -> dict[str, torch.Tensor | None]:
+        """The joined weights and the bias."""
+        return dict(zip(("weight", "bias"), self.joined(), strict=True))
 
     def in_use(self) -> int:
         """How wide the input is under the settings in force."""
@@ -195,7 +190,7 @@ class SelectedConv2d(_SelectedLayer):
 
     def static(self) -> nn.Module:
         """A torch.nn.Conv2d."""
-        return self.fill(blank(nn.Conv2d, self.in_use(), self.out, 1, self.stride, 0, 1, 1, self.bias is not None))
+        return self.copy_into(blank(nn.Conv2d, self.in_use(), self.out, 1, self.stride, 0, 1, 1, self.bias is not None))
 
 
 class SelectedLinear(_SelectedLayer):
@@ -219,7 +214,7 @@ class SelectedLinear(_SelectedLayer):
 
     def static(self) -> nn.Module:
         """A torch.nn.Linear."""
-        return self.fill(blank(nn.Linear, self.in_use(), self.out, self.bias is not None))
+        return self.copy_into(blank(nn.Linear, self.in_use(), self.out, self.bias is not None))
 
 
 def _used(mask: int, count: int) -> list[int]:

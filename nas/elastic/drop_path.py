@@ -1,15 +1,25 @@
 """Operators and residual branches left out at random while it is trained.
 
-The protocol for trainers: `set_progress(network, fraction)` before each step, with the share of training that is done. It
-calls the method `set_progress(fraction)` of every module that has one. A network whose progress was never set drops nothing.
+The protocol for trainers: before each step they call `set_progress(fraction)`, with the share of training that is done, of
+every module that has such a method (`scheduled`). A network whose progress was never set drops nothing.
 """
 
 from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
 from nas.elastic.symbolic import SymbolicTensor
+
+
+@runtime_checkable
+class Scheduled(Protocol):
+    """A module that changes with the progress of training."""
+
+    def set_progress(self, fraction: float) -> None:
+        """Take up the share of training that is done, from 0 to 1."""
 
 
 class DropPath(nn.Module):
@@ -52,12 +62,9 @@ class DropPath(nn.Module):
         return f"final={self.final:g}, depth={self.depth:g}" + ("" if self.ramp else ", ramp=False")
 
 
-def set_progress(network: nn.Module, fraction: float) -> None:
-    """Tell every module of a network that has a schedule how much of training is done, from 0 to 1."""
-    for module in network.modules():
-        method = getattr(module, "set_progress", None)
-        if callable(method):
-            method(fraction)
+def scheduled(network: nn.Module) -> list[Scheduled]:
+    """The modules of a network that are to be told how much of training is done."""
+    return [module for module in network.modules() if isinstance(module, Scheduled)]
 
 
 def with_drop_path(operator: nn.Module, final: float, depth: float = 1.0) -> nn.Module:

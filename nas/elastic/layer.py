@@ -86,6 +86,9 @@ class ElasticLayer(Configurable):
     channel_axis: ClassVar[int | None] = None
     """Along which axis channels lie, before and after; None where the layer is no map from channels to channels."""
 
+    normalises: ClassVar[bool] = False
+    """Whether it is a norm, whose parameters `weight` and `bias` only scale and shift."""
+
     policy: Callable[[ElasticLayer], tuple[torch.Tensor | None, ...]] | None = None
     """Makes the parameters in the place of the cuts while a trainer relaxes sizes; not where gradients are added directly."""
 
@@ -142,10 +145,19 @@ class ElasticLayer(Configurable):
             None if (full := self._parameters[name]) is None else full[cut] for name, cut in self.cuts(self.chosen()).items()
         )
 
+    def kept_in(self, name: str) -> list[nn.Parameter]:
+        """The full parameters that hold a parameter of the static twin; none where it has no such parameter."""
+        full = self._parameters.get(name)
+        return [] if full is None else [full]
+
+    def in_force(self) -> dict[str, torch.Tensor | None]:
+        """The parameters of the static twin by their names, under the settings in force."""
+        return dict(zip(self.cuts(self.chosen()), self.parts(), strict=True))
+
     def copy_into(self, twin: nn.Module) -> nn.Module:
         """Give a static twin, built without memory, its own copies of the parameters in force."""
         with torch.no_grad():
-            for name, part in zip(self.cuts(self.chosen()), self.parts(), strict=True):
+            for name, part in self.in_force().items():
                 if part is not None:
                     twin.register_parameter(name, nn.Parameter(part.detach().clone(memory_format=torch.contiguous_format)))
         return twin.train(self.training)

@@ -30,6 +30,10 @@ class ElasticBatchNorm2d(ElasticLayer):
 
     channel_axis = 1
     by_slot = True
+    normalises = True
+
+    twin: type[nn.Module] = nn.BatchNorm2d
+    """What the static twin is."""
 
     statistics: tuple[torch.Tensor, torch.Tensor] | None = None
     """Mean and variance, (C,) each, of the sub-network being evaluated."""
@@ -51,6 +55,20 @@ class ElasticBatchNorm2d(ElasticLayer):
         if not affine:  # nothing else would tell where the module was moved to
             self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.declare(num_features=num_features)
+
+    @property
+    def width_in_force(self) -> int:
+        """Channels under the settings in force."""
+        return int(self.chosen()[0])
+
+    @torch.no_grad()
+    def neutralise(self) -> None:
+        """Scale by 1 and shift by 0 for good: neither is trained any more."""
+        for scale in self.kept_in("weight"):
+            scale.fill_(1.0)
+        for shift in self.kept_in("bias"):
+            shift.fill_(0.0)
+        self.requires_grad_(False)
 
     def channels(self, setting: Setting) -> tuple[int, int]:
         """The width, twice."""
@@ -90,12 +108,11 @@ class ElasticBatchNorm2d(ElasticLayer):
         return x.recorder.record("batch_norm", (x,), x.shape, {}, 0 if self.weight is None else 2 * width)
 
     def static(self) -> nn.Module:
-        """A torch.nn.BatchNorm2d, with the statistics lent at the moment, or fresh ones."""
-        width = self.chosen()[0]
-        full = self._parameters["weight"]
-        device = (self._place if full is None else full).device
+        """A torch batch norm, with the statistics lent at the moment, or fresh ones."""
+        width, scales = self.width_in_force, self.kept_in("weight")
+        device = (scales[0] if scales else self._place).device
         mean, variance = self.statistics or (torch.zeros(width, device=device), torch.ones(width, device=device))
-        twin = blank(nn.BatchNorm2d, width, self.eps, self.momentum, full is not None)
+        twin = blank(self.twin, width, self.eps, self.momentum, bool(scales))
         twin.running_mean, twin.running_var = mean.clone(), variance.clone()
         twin.num_batches_tracked = torch.tensor(0, device=mean.device)
         return self.copy_into(twin)
@@ -118,6 +135,7 @@ class ElasticLayerNorm(ElasticLayer):
     """Layer normalisation over the last dimension, whose width may be symbolic."""
 
     channel_axis = -1
+    normalises = True
 
     def __init__(self, width: Value, eps: float = 1e-5) -> None:
         super().__init__()

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from nas.elastic.scales import scales
+
 
 def last_norms(network: nn.Module) -> Iterator[nn.Module]:
     """The norms at the ends of a network's residual branches."""
@@ -23,8 +25,8 @@ def zero_last_norms(network: nn.Module) -> int:
     """Set the scale of those norms to zero (Goyal et al. 2017); returns how many there were that have a scale."""
     count = 0
     for norm in last_norms(network):
-        scale = norm._parameters.get("weight")
-        if scale is not None:
+        found = scales(norm)
+        for scale in found:
             nn.init.zeros_(scale)
-            count += 1
+        count += bool(found)
     return count

@@ -79,6 +79,10 @@ class ElasticTransformedConv2d(ElasticConv2d):
         padding = self.dilation * (kernel - 1) // 2
         return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, groups)
 
+    def in_force(self) -> dict[str, torch.Tensor | None]:
+        """The resulting kernel and the bias."""
+        return dict(zip(("weight", "bias"), self._effective(), strict=True))
+
     def _effective(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Kernel (C', C, k, k) and bias under the settings in force; gradients reach the full kernel and the matrices."""
         weight, bias = self.parts()
@@ -94,12 +98,7 @@ class ElasticTransformedConv2d(ElasticConv2d):
         in_channels, out_channels, kernel, groups = self.chosen()
         padding = self.dilation * (kernel - 1) // 2
         arguments = (in_channels, out_channels, kernel, self.stride, padding, self.dilation, groups, self.bias is not None)
-        twin = blank(nn.Conv2d, *arguments)
-        with torch.no_grad():
-            for name, part in zip(("weight", "bias"), self._effective(), strict=True):
-                if part is not None:
-                    twin.register_parameter(name, nn.Parameter(part.detach().clone(memory_format=torch.contiguous_format)))
-        return twin.train(self.training)
+        return self.copy_into(blank(nn.Conv2d, *arguments))
 
 
 def _centre(whole: int, side: int) -> slice:

@@ -33,16 +33,12 @@ class WeightedSum(AbstractContextManager[None]):
             for place in edge.places:
                 place.policy = partial(_weighted, weight)
         for total in self.relaxation.sums:
-            total.policy = _added
+            total.policy = added
         for norm in self.relaxation.norms:
             norm.relaxed = True
 
     def __exit__(self, *_: object) -> None:
-        for edge in self.relaxation.edges:
-            for place in edge.places:
-                place.policy = None
-        for total in self.relaxation.sums:
-            total.policy = None
+        self.relaxation.remove_policies()
         for norm in self.relaxation.norms:
             norm.relaxed = False
 
@@ -61,7 +57,8 @@ def _weighted(weight: torch.Tensor, place: Switch, x: torch.Tensor) -> torch.Ten
     return weighted_sum(weight, place.candidates, x)
 
 
-def _added(total: SelectedSum, states: Sequence[torch.Tensor]) -> torch.Tensor:
+def added(total: SelectedSum, states: Sequence[torch.Tensor]) -> torch.Tensor:
+    """A policy of sums: all the states, whatever the settings leave out."""
     first, *others = (branch(state) for branch, state in zip(total.branches, states, strict=True))
     for other in others:
         first = first + other

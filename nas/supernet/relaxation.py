@@ -82,6 +82,14 @@ class Relaxation:
         places = [place for edge in self.edges for place in edge.places]
         return tuple(module for place in places for module in place.modules() if isinstance(module, RelaxedNorm))
 
+    def remove_policies(self) -> None:
+        """Let the settings decide again what edges and sums do."""
+        for edge in self.edges:
+            for place in edge.places:
+                place.policy = None
+        for total in self.sums:
+            total.policy = None
+
     def kept(self, scores: Sequence[np.ndarray]) -> list[tuple[int, int]]:
         """The (edge, operator) numbers of which the derived architecture consists."""
         if self.keep is not None:

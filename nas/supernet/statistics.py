@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nas.elastic import ElasticBatchNorm2d
+from nas.supernet.modes import mode
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,15 @@ def estimate(network: nn.Module, batches: Sequence[torch.Tensor]) -> Statistics:
     if not batches:
         raise ValueError("batch-norm statistics need at least one batch")
     norms = _elastic_norms(network)
-    training = {module: module.training for module in network.modules()}
-    network.eval()
     try:
         seen = 0
-        for images in batches:
-            seen += len(images)
-            for norm in norms.values():
-                norm.collecting = len(images) / seen
-            network(images)
+        with mode(network, False):
+            for images in batches:
+                seen += len(images)
+                for norm in norms.values():
+                    norm.collecting = len(images) / seen
+                network(images)
         return Statistics({name: norm.statistics for name, norm in norms.items() if norm.statistics is not None})
     finally:
         for norm in norms.values():
             norm.statistics = norm.collecting = None
-        for module, mode in training.items():
-            module.training = mode

@@ -125,6 +125,14 @@ class Supernet(nn.Module):
         """Scores (N, classes) of images (N, C, H, W) by the active sub-network."""
         return self.network(images)  # type: ignore[no-any-return]
 
+    def frozen_copy(self) -> Supernet:
+        """The same network on the same device, with the weights as they are now, which are not trained."""
+        copy = self.space.supernet(self.task.channels, self.task.resolution, self.task.classes)
+        copy.load_state_dict(self.state_dict())
+        device = next(self.parameters()).device
+        copy.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return copy.requires_grad_(False)
+
     def calibrate(self, batches: Sequence[torch.Tensor]) -> Statistics:
         """Batch-norm statistics of the active sub-network over the images, on buffers of its own."""
         return estimate(self.network, batches)

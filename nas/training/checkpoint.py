@@ -18,7 +18,8 @@ from nas.supernet.weights import load_metadata, load_tensors, save_tensors
 
 FORMAT = "1"
 WEIGHTS, OPTIMISER = "weights/", "optimiser/"
-
+LOSSES = "losses"
+"""The fact that is a list of floats, one for each step of a training that may have millions: kept as a tensor."""
 
 Parts = Mapping[str, tuple[nn.Module, torch.optim.Optimizer | None]]
 """Modules by name, each with the optimiser of its parameters where it has one. A module may appear again with another
@@ -44,11 +45,14 @@ def save_checkpoint(
             for key, value in its_optimiser.state.get(parameter, {}).items():
                 if value is not None:
                     tensors[f"{prefix}{OPTIMISER}{name}/{key}"] = torch.as_tensor(value)
-    save_tensors(path, tensors, {"format": FORMAT, "facts": json.dumps(facts)})
+    if LOSSES in facts:
+        tensors[LOSSES] = torch.tensor(facts[LOSSES], dtype=torch.float64)
+    short = {name: fact for name, fact in facts.items() if name != LOSSES}
+    save_tensors(path, tensors, {"format": FORMAT, "facts": json.dumps(short)})
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """The facts of a checkpoint alone. Raises NasError where it is missing, truncated or of another version."""
+    """The facts of a checkpoint but the losses. Raises NasError where it is missing, truncated or of another version."""
     return _facts(path, load_metadata(path, "checkpoint"))
 
 
@@ -62,6 +66,8 @@ def load_checkpoint(
     """
     tensors, metadata = load_tensors(path, "checkpoint")
     facts = _facts(path, metadata)
+    if LOSSES in tensors:
+        facts[LOSSES] = tensors[LOSSES].tolist()
     every = _all(network, optimiser, parts)
     weights = {prefix: _under(prefix + WEIGHTS, tensors) for prefix in _once(every)}
     for prefix, module in _once(every).items():

@@ -53,7 +53,7 @@ def train(
             if facts["plan"] != plan:
                 raise NasError(f"checkpoint {checkpoint} belongs to another training plan; remove it or use another folder")
             stepper.trainer.resume(facts["step"], stepper)
-            load_checkpoint(found, stepper.supernet, stepper.optimiser, stepper.parts)
+            facts = load_checkpoint(found, stepper.supernet, stepper.optimiser, stepper.parts)
             step, losses, spent = facts["step"], facts["losses"], facts["seconds"]
             stepper.trainer.restore(facts["rule"])
     first, started = step, time.monotonic()

@@ -8,12 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.elastic import ElasticBatchNorm2d, ElasticLayerNorm
+from nas.elastic.scales import is_norm
 from nas.training.lars import Lars
 from nas.training.recipe import Recipe
-
-NORMS = (ElasticBatchNorm2d, ElasticLayerNorm, nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
-"""Modules whose parameters scale and shift."""
 
 
 def build_optimiser(network: nn.Module, recipe: Recipe, decayed: Container[int] | None = None) -> torch.optim.Optimizer:
@@ -23,7 +20,7 @@ def build_optimiser(network: nn.Module, recipe: Recipe, decayed: Container[int] 
         decayed: identities of the parameters that weight decay may act on; all of them by default. By `recipe.decay_of` it
             acts on tensors of more than one dimension only, on all but those of norms, or on all.
     """
-    norms = {id(p) for module in network.modules() if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
+    norms = {id(p) for module in network.modules() if is_norm(module) for p in module.parameters(recurse=False)}
     decayed_by_kind: dict[str, Callable[[nn.Parameter], bool]] = {
         "matrices": lambda parameter: parameter.ndim > 1,
         "not-norms": lambda parameter: id(parameter) not in norms,

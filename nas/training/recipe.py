@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -71,6 +71,10 @@ class Recipe(BaseModel):
         """The learning rate after scaling to the batch size."""
         return self.scaled(self.learning_rate)
 
+    def step_of(self, epochs: float, steps: int) -> int:
+        """The first step of a training of so many steps at which so many of the recipe's `epochs` are done."""
+        return min(steps, round(steps * epochs / self.epochs))
+
     def changed(self, overrides: Mapping[str, Any]) -> Recipe:
         """A copy with some figures changed; texts are read as numbers where a number belongs.
 
@@ -87,3 +91,12 @@ class Recipe(BaseModel):
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
             raise NasError(f"training setting '{name}' cannot be {first['input']!r}: {first['msg']}") from error
+
+
+Own = TypeVar("Own", bound=Recipe)
+
+
+def own(recipe: Recipe, kind: type[Own]) -> Own:
+    """A recipe as the one with a trainer's own figures, which whoever runs the trainer has given it."""
+    assert isinstance(recipe, kind)
+    return recipe

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from nas.elastic.drop_path import DropPath
+from nas.elastic.drop_path import DropPath, scheduled
 from nas.supernet import Supernet
+from nas.supernet.modes import mode
 from nas.training.recipe import Recipe
 
 SAMPLE = 2
@@ -22,7 +23,7 @@ class Regularisers:
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         self._modules = [module for module in network.modules() if isinstance(module, _DropoutNd | DropPath)]
-        self._scheduled = [module for module in network.modules() if callable(getattr(module, "set_progress", None))]
+        self._scheduled = scheduled(network)
         for module in self._modules:
             if isinstance(module, DropPath):
                 module.final = module.final if recipe.drop_path is None else recipe.drop_path
@@ -32,7 +33,7 @@ class Regularisers:
     def set_progress(self, fraction: float) -> None:
         """Tell the modules that have a schedule which share of the training is done."""
         for module in self._scheduled:
-            module.set_progress(fraction)  # type: ignore[operator]
+            module.set_progress(fraction)
 
     @contextlib.contextmanager
     def switched(self, on: bool) -> Iterator[None]:
@@ -55,15 +56,10 @@ def run_by_largest(supernet: Supernet) -> set[int]:
     Asked of autograd, since not every parameter belongs to a module that is called: a class token is only read.
     """
     trainable = [parameter for parameter in supernet.parameters() if parameter.requires_grad]
-    training = supernet.training
-    try:
-        supernet.train()
-        supernet.activate(supernet.space.decisions.largest()[0])
-        first = trainable[0]
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            images = torch.zeros((SAMPLE, *supernet.task.input_shape), device=first.device, dtype=first.dtype)
-            scores = supernet(images)
-            gradients = torch.autograd.grad(scores.sum(), trainable, allow_unused=True)
-    finally:
-        supernet.train(training)
+    first = trainable[0]
+    supernet.activate(supernet.space.decisions.largest()[0])
+    with mode(supernet, True), torch.random.fork_rng(devices=[]), torch.enable_grad():
+        images = torch.zeros((SAMPLE, *supernet.task.input_shape), device=first.device, dtype=first.dtype)
+        scores = supernet(images)
+        gradients = torch.autograd.grad(scores.sum(), trainable, allow_unused=True)
     return {id(parameter) for parameter, gradient in zip(trainable, gradients, strict=True) if gradient is not None}

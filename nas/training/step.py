@@ -28,14 +28,11 @@ class Diverged(NasError):
     """A loss that is no finite number."""
 
 
-@torch.no_grad()
 def freeze_norms(network: nn.Module) -> None:
     """Let batch norms do without scale and shift: 1 and 0 for good, since a scale that began at 0 would shut its branch."""
     for module in network.modules():
         if isinstance(module, ElasticBatchNorm2d):
-            for name, parameter in module.named_parameters(recurse=False):
-                parameter.fill_(1.0 if name == "weight" else 0.0)
-            module.requires_grad_(False)
+            module.neutralise()
 
 
 class Stepper:
@@ -86,7 +83,7 @@ class Stepper:
         self._step = 0
         trainer.prepare(self)
         self.average = None if recipe.average is None else WeightAverage(supernet, recipe.average)
-        self._gradients = DirectGradients(supernet) if trainer.direct else None
+        self._gradients = DirectGradients(supernet) if trainer.is_direct(recipe) else None
         joint = recipe.sync_norms and self.ranks.size > 1
         self._joint_norms = joined(supernet, self.ranks) if joint else contextlib.nullcontext()
         self._dropout = torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
@@ -128,11 +125,12 @@ class Stepper:
         self._step = step
         self._current.clear()
         self._seed_dropout(step)
+        rate = self.trainer.rate(step, self.steps, self.recipe)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.trainer.rate(step, self.steps, self.recipe)
+            group["lr"] = rate
         self._regularisers.set_progress(step / self.steps)
         rng = generator(self.seed, "architectures", step)
-        context = StepContext(step, self.steps, self.supernet.space.decisions, rng, self.recipe)
+        context = StepContext(step, self.steps, self.supernet.space.decisions, rng, self.recipe, self)
         if self._gradients is None:
             self.optimiser.zero_grad(set_to_none=True)
             total = self.trainer.step(context, self)
@@ -181,9 +179,7 @@ class Stepper:
 
     def held_batch(self) -> Batch:
         """See `Engine`."""
-        if self.held is None:
-            raise RuntimeError("no images are kept for architecture parameters: the recipe's architecture_share is 0")
-        return self._fetched("held", self.held)
+        return self._fetched("held", self._kept_images())
 
     def plain_batch(self) -> Batch:
         """See `Engine`."""
@@ -191,10 +187,9 @@ class Stepper:
 
     def plain_held(self, images: int) -> list[Batch]:
         """See `Engine`."""
-        if self.held is None:
-            raise RuntimeError("no images are kept for architecture parameters: the recipe's architecture_share is 0")
-        count = min(math.ceil(images / self.recipe.batch_size), self.held.steps_per_epoch)
-        return [self._on_device(self.held.plain(number)) for number in range(count)]
+        held = self._kept_images()
+        count = min(math.ceil(images / self.recipe.batch_size), held.steps_per_epoch)
+        return [self._on_device(held.plain(number)) for number in range(count)]
 
     def colours(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """See `Engine`."""
@@ -207,12 +202,11 @@ class Stepper:
     def learn(self, asked: Pass) -> tuple[torch.Tensor, float]:
         """See `Engine`."""
         batch = self.batch()
-        part = asked.images or slice(None)
         self.supernet.activate(asked.row)
         with self._regularisers.switched(asked.regularised):
             with self.autocast():
-                scores = self.supernet(batch.images[part])
-                loss = asked.loss(scores, batch.targets[part]) * asked.weight
+                scores = self.supernet(batch.images[asked.images])
+                loss = asked.loss(scores, batch.targets[asked.images]) * asked.weight
             loss.backward()
         return scores.detach(), float(loss.detach())
 
@@ -223,11 +217,27 @@ class Stepper:
         with self._regularisers.switched(False), self.autocast():
             return self.supernet(self.batch().images)  # type: ignore[no-any-return]
 
+    def step_along(self, optimiser: torch.optim.Optimizer) -> None:
+        """See `Engine`."""
+        self.ranks.average([p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None])
+        for group in optimiser.param_groups:
+            group["lr"] = self.rate
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
     def companions(self, parameter: nn.Parameter) -> list[torch.Tensor]:
         """See `Engine`."""
         state = self.optimiser.state.get(parameter, {}).values()
         found = [value for value in state if isinstance(value, torch.Tensor) and value.shape == parameter.shape]
         return found + ([] if self.average is None else self.average.of(parameter))
+
+    def _kept_images(self) -> TrainingBatches:
+        if self.held is None:
+            raise RuntimeError(
+                "no images are kept for architecture parameters: the recipe's architecture_share is 0; set it above 0, for "
+                "example with --set architecture_share=0.1"
+            )
+        return self.held
 
     def _fetched(self, name: str, batches: TrainingBatches) -> Batch:
         if name not in self._current:

@@ -17,6 +17,7 @@ from nas.base import plugins
 from nas.base.errors import NasError
 from nas.data import Batch
 from nas.supernet import Space, Supernet
+from nas.supernet.separate import no_supernet
 from nas.training.parallel.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.schedules import rate_at
@@ -34,7 +35,7 @@ class Pass:
         loss: what it minimises on this batch.
         weight: factor of its gradient in the step's sum.
         regularised: whether dropout and drop path are on.
-        images: which of the step's images it learns from; None for all of them.
+        images: which of the step's images it learns from, in this process.
     """
 
     row: np.ndarray
@@ -46,13 +47,14 @@ class Pass:
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a rule may use: where training stands, the space, and random numbers of this step alone."""
+    """What a rule may use: where training stands, the space, random numbers of this step alone, and what runs the rule."""
 
     step: int
     steps: int
     decisions: Decisions
     rng: np.random.Generator
     recipe: Recipe
+    engine: Engine
 
     @property
     def epoch(self) -> float:
@@ -119,6 +121,11 @@ class Engine(Protocol):
         The batch's own statistics, without regularisation and without gradients. Several processes see different images.
         """
 
+    def step_along(self, optimiser: torch.optim.Optimizer) -> None:
+        """A step of an optimiser of the rule's own: at the rate of the weights, by gradients over all processes, which are
+        gone then.
+        """
+
     def companions(self, parameter: nn.Parameter) -> list[torch.Tensor]:
         """What is kept for each entry of a weight, optimiser state and moving average; for rules that move weights."""
 
@@ -148,8 +155,6 @@ class Trainer:
         summary: one line for `nas trainers`.
         source: the paper.
         origins: name of a figure -> where its default is from, where that is not the paper.
-        direct: whether passes run one sub-network whose gradients are added directly (`nas.elastic.DirectGradients`); a rule
-            that differentiates through the supernet itself says False.
         state: further tensors of the rule: architecture parameters, a teacher.
         optimisers: by name, over parameters of `state`.
     """
@@ -158,7 +163,6 @@ class Trainer:
     summary: ClassVar[str]
     source: ClassVar[str]
     origins: ClassVar[Mapping[str, str]] = {}
-    direct: ClassVar[bool] = True
 
     state: nn.Module | None = None
     optimisers: Mapping[str, torch.optim.Optimizer] = {}
@@ -173,6 +177,13 @@ class Trainer:
 
         Random numbers come from generators made from `engine.seed`.
         """
+
+    def is_direct(self, recipe: Recipe) -> bool:
+        """Whether passes run one sub-network whose gradients are added directly (`nas.elastic.DirectGradients`).
+
+        A rule that differentiates through the supernet itself, or looks at the gradient of each pass, says False.
+        """
+        return True
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """The parts of a training of so many steps; none where it is of one piece."""
@@ -209,11 +220,15 @@ class Trainer:
         while asked is not None:
             scores, loss = engine.learn(asked)
             total += loss
+            self.after_pass(context)
             try:
                 asked = rule.send(scores)
             except StopIteration:
                 asked = None
         return total
+
+    def after_pass(self, context: StepContext) -> None:
+        """Called after each of the step's `passes`, whose gradients are added to those of the passes before."""
 
     def after(self, context: StepContext, engine: Engine) -> None:
         """Called after the optimiser's step."""
@@ -243,6 +258,8 @@ def open_trainer(name: str) -> Trainer:
 
 def require_fit(name: str, trainer: Trainer, space: Space, recipe: Recipe) -> None:
     """Raise NasError unless the trainer can train the space; the error says why not and names those that can."""
+    if space.separate:
+        raise no_supernet(space)
     why = trainer.misfit(space, recipe)
     if why is None:
         return

@@ -97,6 +97,18 @@ def test_figures_that_a_trainer_adds_are_its_paper_s_unless_it_says_otherwise() 
     assert origins["learning_rate"] == "ours"
 
 
+@pytest.mark.parametrize(("name", "parent"), [("rc-darts", "darts"), ("flops-binned", "uniform"), ("alphanet", "attentive")])
+def test_a_figure_that_a_trainer_takes_from_another_is_from_where_the_other_has_it(name: str, parent: str) -> None:
+    child, its = open_trainer(name), open_trainer(parent)
+    origins, expected = (
+        {figure["name"]: figure["origin"] for figure in describe_trainer("any", trainer)["figures"]} for trainer in (child, its)
+    )
+    changed = {name for name in expected if getattr(child.defaults, name) != getattr(its.defaults, name)}
+    inherited = expected.keys() - changed - child.origins.keys() - its.origins.keys()
+    assert {name: origins[name] for name in inherited} == {name: expected[name] for name in inherited}
+    assert "ours" in {expected[name] for name in inherited}
+
+
 def test_unknown_trainer() -> None:
     result = CliRunner().invoke(app, ["trainers", "unifrom"])
     assert result.exit_code == 2

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from nas.elastic import ElasticBatchNorm2d, ElasticConv2d
-from nas.elastic.drop_path import DropPath, set_progress
+from nas.elastic.drop_path import DropPath
 from nas.elastic.residual import last_norms, zero_last_norms
 from nas.supernet import Task
 from nas.supernet.extract import extract
+from nas.training import Recipe
+from nas.training.regularisers import Regularisers
 from search_spaces.mbconv.attentive import MACRO
 from search_spaces.mbconv.blocks import MBConv
 from search_spaces.mbconv.fbnet import FBNetNetwork
@@ -64,7 +66,7 @@ def test_without_a_ramp_the_probability_is_constant() -> None:
     path = DropPath(0.4, depth=0.5, ramp=False)
     assert path.probability == 0.0
     for progress in (0.0, 0.3, 1.0):
-        set_progress(path, progress)
+        Regularisers(path, Recipe()).set_progress(progress)
         assert path.probability == pytest.approx(0.2)
 
 
@@ -94,7 +96,7 @@ def test_a_dropped_branch_leaves_the_shortcut_example_by_example() -> None:
     block, images = dropping(), torch.randn(64, 4, 6, 6)
     whole = block(images) - images
     block.drop.final = 0.5  # type: ignore[assignment]
-    set_progress(block, 0.0)
+    Regularisers(block, Recipe()).set_progress(0.0)
     branch = block(images) - images
     dropped = branch.flatten(1).abs().amax(1) == 0
     assert 10 < int(dropped.sum()) < 54
@@ -105,7 +107,7 @@ def test_a_dropped_branch_leaves_the_shortcut_example_by_example() -> None:
 def test_extracted_networks_have_no_drop_path(training: bool) -> None:
     block = dropping().train(training)
     block.drop.final = 0.5  # type: ignore[assignment]
-    set_progress(block, 1.0)
+    Regularisers(block, Recipe()).set_progress(1.0)
     for module in block.modules():
         if isinstance(module, ElasticBatchNorm2d):
             module.statistics = (torch.zeros(module.chosen()[0]), torch.ones(module.chosen()[0]))
@@ -114,5 +116,5 @@ def test_extracted_networks_have_no_drop_path(training: bool) -> None:
     assert not any("drop" in name for name, _ in extracted.named_modules())
     images = torch.randn(8, 4, 6, 6)
     block.drop.final = 0.0  # type: ignore[assignment]
-    set_progress(block, 1.0)
+    Regularisers(block, Recipe()).set_progress(1.0)
     torch.testing.assert_close(extracted(images), block(images))

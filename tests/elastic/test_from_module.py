@@ -19,6 +19,7 @@ from nas.elastic import (
     ElasticLinear,
     from_module,
 )
+from nas.elastic.conversion.segmented_norms import SegmentedBatchNorm
 from nas.supernet import Space, Statistics, Task
 
 OWN = Task(3, 32, 10)
@@ -277,3 +278,15 @@ def test_a_converted_space_costs_and_samples_as_any_other() -> None:
     shallow = {name: option for name, option in dict(space.largest).items() if not name.startswith(("layer2.1", "layer2.2"))}
     assert dict(space.validate(shallow | {"layer2.depth": 1})) == shallow | {"layer2.depth": 1}
     assert space.cost("memory", space.smallest) < space.cost("memory", space.largest)
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_a_batch_norm_behind_a_concatenation_is_extracted_where_it_was_moved_to(affine: bool) -> None:
+    module = nn.BatchNorm1d(12, momentum=None, affine=affine)
+    layer = SegmentedBatchNorm(module, [(Choice("first", (2, 4)), 4), (8, 8)]).to("meta")
+    layer.activate((2, 8))
+    twin = layer.static()
+    assert isinstance(twin, nn.BatchNorm1d)
+    assert (twin.num_features, twin.momentum, twin.affine) == (10, None, affine)
+    assert {tensor.device.type for tensor in twin.state_dict().values()} == {"meta"}
+    assert twin.state_dict().keys() == module.state_dict().keys()

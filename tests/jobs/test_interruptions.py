@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from killed_runs import kill_when, start
+from killed_runs import PATIENCE, kill_when, signal_when, start, trained
 from safetensors.torch import load_file
 
 from nas import jobs
@@ -45,7 +44,7 @@ def assert_same_run(first: Path, second: Path) -> None:
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
     process = start("new", folder, SPACE, TARGETS, OPTIONS)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors.decode()
     return folder
 
@@ -126,12 +125,8 @@ def test_a_killed_run_says_how_to_go_on(uninterrupted: Path, tmp_path: Path) -> 
 def test_ctrl_c_keeps_every_complete_step(tmp_path: Path) -> None:
     folder = tmp_path / "stopped"
     process = start("new", folder, SPACE, TARGETS, {**OPTIONS, "steps": 100_000}, seconds=1e9)
-    deadline = time.monotonic() + 120
-    while not (folder / "manifest.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(8.0)  # on a crowded machine the first steps take seconds
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    signal_when(process, trained(folder).exists, signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert b"KeyboardInterrupt" in errors
     _, metadata = load_tensors(folder / "checkpoint.safetensors", "checkpoint")
     assert json.loads(metadata["facts"])["step"] > 0

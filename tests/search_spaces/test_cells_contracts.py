@@ -13,9 +13,11 @@ from cells_spaces import NAMES, SMALL, small
 from exactness import assert_exact
 from torch import nn
 
-from nas.elastic.drop_path import DropPath, set_progress, with_drop_path
+from nas.elastic.drop_path import DropPath, with_drop_path
 from nas.exporting import export_onnx
 from nas.supernet import open_space
+from nas.training import Recipe
+from nas.training.regularisers import Regularisers
 from search_spaces.cells.operators import DARTS_OPERATORS, NASNET_OPERATORS, FactorisedReduction, Place
 
 
@@ -127,7 +129,7 @@ def test_drop_path_grows_with_training_and_depth() -> None:
     """Zoph et al. 2018: keep = 1 - t (1 - (1 - r (1 - k))) for the share t of training and the share r of the cells."""
     network = nn.ModuleList([DropPath(0.4, depth) for depth in (0.25, 0.5, 1.0)])
     for fraction in (0.0, 0.5, 1.0, 2.0):
-        set_progress(network, fraction)
+        Regularisers(network, Recipe()).set_progress(fraction)
         done = min(fraction, 1.0)
         keeps = [1 - done * (1 - (1 - depth * (1 - 0.6))) for depth in (0.25, 0.5, 1.0)]
         assert [1 - path.probability for path in network] == pytest.approx(keeps)  # type: ignore[union-attr]
@@ -157,7 +159,7 @@ def test_an_extracted_network_has_no_drop_path() -> None:
     supernet = space.supernet(SMALL.channels, SMALL.resolution, SMALL.classes)
     supernet.activate(space.largest)
     supernet.train()
-    set_progress(supernet, 1.0)
+    Regularisers(supernet, Recipe()).set_progress(1.0)
     images = torch.randn(4, *SMALL.input_shape)
     assert (supernet(images) - supernet(images)).abs().max() > 1e-4
     supernet.eval()

@@ -63,7 +63,7 @@ def test_first_order_gradients_are_the_textbooks(name: str) -> None:
 
 def context_of(stepper: Stepper, step: int = 0) -> StepContext:
     decisions = stepper.supernet.space.decisions
-    return StepContext(step, stepper.steps, decisions, np.random.default_rng(0), stepper.recipe)
+    return StepContext(step, stepper.steps, decisions, np.random.default_rng(0), stepper.recipe, stepper)
 
 
 def in_double(stepper: Stepper, trainer: Darts) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import torch.nn.functional as F
@@ -12,7 +14,7 @@ from tiny_training import recipe, tiny_space
 from nas.architectures import Decisions
 from nas.base.seeds import generator
 from nas.choices import Choice
-from nas.training import StepContext
+from nas.training import Engine, StepContext
 from nas.training.trainers.fair import Fair
 
 
@@ -24,10 +26,8 @@ def drawn(of: Decisions, steps: range, seed: int = 3) -> list[np.ndarray]:
     """The rows (m, D) of each step, by a trainer of its own for each, as after so many interruptions."""
     found = []
     for step in steps:
-        trainer = Fair()
-        trainer._seed = seed
-        rng = generator(seed, "architectures", step)
-        asked = list(trainer.passes(StepContext(step, steps.stop, of, rng, Fair.defaults)))
+        rng, engine = generator(seed, "architectures", step), cast(Engine, SimpleNamespace(seed=seed))
+        asked = list(Fair().passes(StepContext(step, steps.stop, of, rng, Fair.defaults, engine)))
         assert all(one.weight == 1.0 and one.regularised for one in asked)
         found.append(np.array([one.row for one in asked]))
     return found

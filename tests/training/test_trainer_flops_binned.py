@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tiny_spaces import tiny_mobile
-from tiny_training import TASK, stepper
+from tiny_training import NOBODY, TASK, stepper
 
 from nas.architectures import Decisions
 from nas.base.errors import NasError
@@ -37,7 +37,7 @@ def prepared(space: Space, recipe: Recipe, seed: int = 3) -> FlopsBinned:
 def rows_of(trainer: FlopsBinned, space: Space, recipe: Recipe, count: int) -> np.ndarray:
     rows = []
     for step in range(count):
-        context = StepContext(step, count, space.decisions, generator(3, "architectures", step), recipe)
+        context = StepContext(step, count, space.decisions, generator(3, "architectures", step), recipe, NOBODY)
         (asked,) = trainer.passes(context)
         rows.append(asked.row)
     return np.asfortranarray(rows)

@@ -22,7 +22,7 @@ from nas.choices import Choice
 from nas.data import Batch
 from nas.elastic import ElasticConv2d, OperatorChoice
 from nas.elastic.importance import channel_groups
-from nas.supernet import Space, Task
+from nas.supernet import Space, Task, open_space
 from nas.training import Stepper, require_fit, train
 from nas.training.patch_mixup import draw_box, mix_patches, patch_loss
 from nas.training.trainers.multi_arch import MultiArch, MultiArchRecipe, available, spread
@@ -220,6 +220,11 @@ def test_a_space_that_cannot_share_passes_is_refused() -> None:
     space = Space("two-sizes", lambda task: TwoSizes(), task=TASK)
     with pytest.raises(NasError, match=r"'multi-arch' cannot train.*more than its channels.*trainers that can: .*uniform"):
         require_fit("multi-arch", MultiArch(), space, MultiArch.defaults)
+
+
+def test_a_space_whose_networks_share_no_weights_is_refused_for_every_trainer() -> None:
+    with pytest.raises(NasError, match=r"'einspace' has no supernet to train.*nas search --space einspace"):
+        require_fit("multi-arch", MultiArch(), open_space("einspace"), MultiArch.defaults)
 
 
 def test_boxes_of_patches_lie_in_the_grid() -> None:

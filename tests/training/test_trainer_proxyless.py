@@ -176,7 +176,7 @@ def test_softmax_gradient_is_that_of_the_gates_taken_for_probabilities() -> None
 @pytest.mark.parametrize("direct", [True, False])
 @pytest.mark.parametrize(("mode", "norm"), [("two", False), ("two", True), ("full", False), ("full_v2", True)])
 def test_the_gradient_of_every_draw_is_the_papers(mode: str, norm: bool, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Proxyless, "direct", direct)
+    monkeypatch.setattr(Proxyless, "is_direct", lambda self, recipe, direct=direct: direct)
     monkeypatch.setattr(Proxyless, "step", lambda self, context, engine: 0.0)
     every = list(itertools.permutations(range(3), 2)) if mode == "two" else [(0, 1, 2), (1, 0, 2), (2, 0, 1)]
     for draws in zip(every, [*every[1:], every[0]], strict=True):
@@ -431,7 +431,7 @@ def test_weights_and_architecture_learn_on_different_images() -> None:
 def test_direct_gradients_change_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for direct in (True, False):
-        monkeypatch.setattr(Proxyless, "direct", direct)
+        monkeypatch.setattr(Proxyless, "is_direct", lambda self, recipe, direct=direct: direct)
         made = training(edges_space(norm=True), metric="macs", reference=1000.0, weight_decay=0.05)
         with made:
             for step in range(8):

@@ -13,6 +13,7 @@ from toy_device import install_toy_device
 from nas.base.errors import NasError
 from nas.supernet import Task
 from nas.training.differentiable.projection import project
+from nas.training.differentiable.resource_loss import summed_cost
 from nas.training.differentiable.soft_cost import SoftCost, operator_costs
 from nas.training.trainers.rc_darts import RcDarts
 from search_spaces.cells import darts_space
@@ -96,7 +97,9 @@ def test_operators_walked_alone_cost_what_they_cost_in_the_network() -> None:
     relaxation = space.relax(space.supernet(3, 9, 5).network)
     rng = np.random.default_rng(0)
     for metric in ("macs", "params"):
-        costs, compiled = operator_costs(space, metric, space.task), space.compiled(metric)
+        compiled = summed_cost(space, metric, space.task)
+        costs = operator_costs(space, metric, space.task, compiled)
+        assert costs is not None
         for _ in range(10):
             scores = [rng.random(8) for _ in relaxation.edges]
             kept = sum(costs.operators[edge][operator] for edge, operator in relaxation.kept(scores))
@@ -107,7 +110,9 @@ def test_operators_walked_alone_cost_what_they_cost_in_the_network() -> None:
 
 def test_the_resource_of_a_darts_mixture_leaves_none_out_and_draws_edges_evenly() -> None:
     space = darts_space(4, 2, task=Task(3, 8, 5))
-    cost, parts = SoftCost(space, "params", space.task), operator_costs(space, "params", space.task)
+    cost = SoftCost(space, "params", space.task)
+    parts = operator_costs(space, "params", space.task, summed_cost(space, "params", space.task))
+    assert parts is not None
     probabilities = [torch.randn(8, dtype=torch.float64).softmax(0) for _ in range(28)]
     total = parts.fixed
     for share, costs, given in zip(parts.shares, parts.operators, probabilities, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_training import RandomBatches, Scripted, parts_in_use, recipe, row, same, stepper, tiny_space, weights
+from tiny_training import NOBODY, RandomBatches, Scripted, parts_in_use, recipe, row, same, stepper, tiny_space, weights
 from torch import nn
 
 from nas.base.errors import NasError
@@ -255,7 +255,8 @@ def test_uniform_draws_every_option_of_every_decision_equally_often(space: Space
     rule, count = Uniform(), 4000
     rows = []
     for step in range(count):
-        context = StepContext(step, count, space.decisions, generator(3, "architectures", step), Uniform.defaults)
+        rng = generator(3, "architectures", step)
+        context = StepContext(step, count, space.decisions, rng, Uniform.defaults, NOBODY)
         asked = list(rule.passes(context))
         assert len(asked) == 1
         assert asked[0].weight == 1.0
@@ -276,7 +277,7 @@ def test_uniform_draws_every_option_of_every_decision_equally_often(space: Space
 
 def test_uniform_minimises_smoothed_cross_entropy(space: Space) -> None:
     figures = Uniform.defaults.changed({"label_smoothing": 0.3})
-    context = StepContext(0, 1, space.decisions, np.random.default_rng(0), figures)
+    context = StepContext(0, 1, space.decisions, np.random.default_rng(0), figures, NOBODY)
     scores, targets = torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([0])
     logs = torch.log_softmax(scores, 1)[0]
     expected = -(0.7 * logs[0] + 0.3 * logs.mean())

@@ -75,13 +75,13 @@ class SegmentedLayer(ElasticLayer):
         blocks = iter(super().parts())
         return tuple(_joined([next(blocks) for _ in range(math.prod(counts))], counts) for counts in self._counts.values())
 
-    def copy_into(self, twin: nn.Module) -> nn.Module:
-        """Give a static twin copies of the joined parameters."""
-        with torch.no_grad():
-            for name, part in zip(self._grids, self.parts(), strict=True):
-                if part is not None:
-                    twin.register_parameter(name, nn.Parameter(part.detach().clone(memory_format=torch.contiguous_format)))
-        return twin.train(self.training)
+    def kept_in(self, name: str) -> list[nn.Parameter]:
+        """The blocks of a parameter."""
+        return [block for place, *_ in self._grids.get(name, ()) for block in super(SegmentedLayer, self).kept_in(place)]
+
+    def in_force(self) -> dict[str, torch.Tensor | None]:
+        """The joined parameters."""
+        return dict(zip(self._grids, self.parts(), strict=True))
 
     def extra_repr(self) -> str:
         """The settings, symbolic where they are."""

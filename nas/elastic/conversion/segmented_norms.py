@@ -25,28 +25,25 @@ class SegmentedBatchNorm(SegmentedLayer, ElasticBatchNorm2d):
         # None as momentum, a plain average over all batches, is for the static twin to know.
         super().__init__(0, module.eps, cast(float, module.momentum), affine=False)
         self._parameters.clear()
-        self.affine, self.twin = module.affine, type(module)
+        self.affine, self.twin = module.affine, type(module)  # a torch batch norm of the kind it is made from
         weight, bias = (module.weight, module.bias) if module.affine else (None, None)
         self.lay_out({"width": width}, {"weight": (weight, ("width",)), "bias": (bias, ("width",))})
+
+    @property
+    def width_in_force(self) -> int:
+        """Channels of all segments."""
+        return self.width("width")
 
     def _walk(self, x: SymbolicTensor) -> SymbolicTensor:
         width = total(self.sides["width"])
         require_arriving(x, 1, width)
         return x.recorder.record("batch_norm", (x,), x.shape, {}, 2 * width if self.affine else 0)
 
-    def static(self) -> nn.Module:
-        """A torch.nn.BatchNorm of the kind it was made from, with the statistics lent at the moment, or fresh ones."""
-        width = self.width("width")
-        device = next((parameter.device for parameter in self.parameters()), None)
-        mean, variance = self.statistics or (torch.zeros(width, device=device), torch.ones(width, device=device))
-        twin = blank(self.twin, width, self.eps, self.momentum, self.affine)
-        twin.running_mean, twin.running_var = mean.clone(), variance.clone()
-        twin.num_batches_tracked = torch.tensor(0, device=mean.device)
-        return self.copy_into(twin)
-
 
 class SegmentedLayerNorm(SegmentedLayer):
     """Layer normalisation over the last dimension, of segmented features."""
+
+    normalises = True
 
     def __init__(self, module: nn.LayerNorm, width: Segments) -> None:
         super().__init__()
@@ -76,6 +73,8 @@ class SegmentedGroupNorm(SegmentedLayer):
     Args:
         groups: may be symbolic.
     """
+
+    normalises = True
 
     def __init__(self, module: nn.GroupNorm, width: Segments, groups: Value) -> None:
         super().__init__()

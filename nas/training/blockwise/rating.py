@@ -14,6 +14,7 @@ from torch import nn
 
 from nas.elastic import ElasticBatchNorm2d
 from nas.supernet import Supernet
+from nas.supernet.modes import mode
 from nas.supernet.statistics import estimate, lent
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -99,7 +100,7 @@ class Rating:
         calibration, held = self._features[name]
         side.supernet.activate(row)
         network = side.behind(self._number)
-        with self._autocast(), _evaluating(network), lent(network, estimate(network, calibration)):
+        with self._autocast(), mode(network, False), lent(network, estimate(network, calibration)):
             return [(network(first).float(), network(second).float()) for first, second in held]
 
     @torch.no_grad()
@@ -109,24 +110,12 @@ class Rating:
             return calibration, list(held)
         side.supernet.activate(row)
         network = side.before(self._number)
-        with self._autocast(), _evaluating(network):
+        with self._autocast(), mode(network, False):
             statistics = estimate(network, calibration)
             with _batch_statistics(network):
                 trained = (network(calibration[0]), network(calibration[1]))
             with lent(network, statistics):
                 return trained, [(network(first), network(second)) for first, second in held]
-
-
-@contextlib.contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Inside, the network is in evaluation mode."""
-    training = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nas.base.errors import NasError
-from nas.costs import expected, latency_terms, macs_terms, parameter_terms
+from nas.costs import CompiledCost, expected, latency_terms, macs_terms, parameter_terms
 from nas.elastic import Walk, walk
 from nas.supernet import Relaxation, Space, Task
 from nas.supernet.places import shapes_of_places
@@ -67,9 +67,7 @@ class SoftCost:
 
     def __init__(self, space: Space, metric: str, task: Task) -> None:
         self._compiled = summed_cost(space, metric, task)
-        with torch.device("meta"):
-            relaxation = space.relax(space.build(space.task))
-        self._operators = None if relaxation.decided else operator_costs(space, metric, task)
+        self._operators = operator_costs(space, metric, task, self._compiled)
 
     def range(self) -> tuple[float, float]:
         """What the resource can be: the cheapest architecture, and no less than the dearest."""
@@ -83,8 +81,14 @@ class SoftCost:
         return expected(self._compiled, probabilities) if self._operators is None else self._operators(probabilities)
 
 
-def operator_costs(space: Space, metric: str, task: Task) -> OperatorCosts:
+def operator_costs(space: Space, metric: str, task: Task, whole: CompiledCost) -> OperatorCosts | None:
     """What each operator costs by itself, found by walking it with what arrives at its place.
+
+    Args:
+        whole: the cost of a whole network.
+
+    Returns:
+        None where edges are the space's decisions, so that the cost of a network says all.
 
     Raises:
         NasError: what arrives depends on the architecture.
@@ -102,9 +106,10 @@ def operator_costs(space: Space, metric: str, task: Task) -> OperatorCosts:
         )
         return sum(float(np.asarray(term.evaluate({})).item()) for term in terms)
 
-    with torch.device("meta"):
-        network = space.build(at)
+    network = space.without_memory(at)
     relaxation = space.relax(network)
+    if relaxation.decided:
+        return None
     shapes = shapes_of_places(network, at.input_shape)
     operators = []
     for edge in relaxation.edges:
@@ -119,7 +124,7 @@ def operator_costs(space: Space, metric: str, task: Task) -> OperatorCosts:
     equal = [np.ones(len(edge.operators)) for edge in relaxation.edges]
     kept = relaxation.kept(equal)
     row = relaxation.derive(equal)[None]
-    fixed = float(summed_cost(space, metric, task)(row)[0]) - sum(float(operators[edge][number]) for edge, number in kept)
+    fixed = float(whole(row)[0]) - sum(float(operators[edge][number]) for edge, number in kept)
     shares = [0.0] * len(relaxation.edges)
     for node in relaxation.nodes:
         for number in node:

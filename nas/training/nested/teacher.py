@@ -25,11 +25,7 @@ class Teacher(nn.Module):
     def __init__(self, supernet: Supernet, recipe: Recipe, ranks: Ranks | None = None) -> None:
         super().__init__()
         self._joint = ranks if ranks is not None and ranks.size > 1 and recipe.sync_norms else None
-        task, device = supernet.task, next(supernet.parameters()).device
-        self.supernet = supernet.space.supernet(task.channels, task.resolution, task.classes)
-        self.supernet.load_state_dict(supernet.state_dict())
-        self.supernet.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.supernet.requires_grad_(False)
+        self.supernet = supernet.frozen_copy()
         self._regularisers = Regularisers(self.supernet, recipe)
 
     @torch.no_grad()

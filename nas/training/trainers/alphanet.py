@@ -15,7 +15,9 @@ class AlphaNet(Sandwich):
     The loss punishes both too much and too little uncertainty; its gradients need clipping. Networks are drawn uniformly.
     """
 
-    defaults = SandwichRecipe(**{**Attentive.defaults.model_dump(), "sampling": "uniform", "distillation": "alpha"})
+    defaults = SandwichRecipe(
+        **{**Attentive.defaults.model_dump(exclude_unset=True), "sampling": "uniform", "distillation": "alpha"}
+    )
     summary = "the sandwich rule with an adaptive alpha-divergence from the largest"
     source = "Wang et al., AlphaNet: Improved Training of Supernets with Alpha-Divergence, 2021"
     origins: ClassVar[Mapping[str, str]] = {"size_sample": "ours"}

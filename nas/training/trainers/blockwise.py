@@ -21,7 +21,7 @@ from nas.training.blockwise.paths import Candidates, evolve
 from nas.training.blockwise.rating import Pair, Rating, Side, distance
 from nas.training.blockwise.recipe import BlockwiseRecipe
 from nas.training.optimisers import build_optimiser, forget
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.schedules import rate_at
 from nas.training.trainer import Engine, Phase, StepContext, Trainer
 
@@ -84,8 +84,6 @@ class Blockwise(Trainer):
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """Spaces without blocks, and figures that leave nothing to rate on or to normalise over."""
-        if space.separate:
-            return "its networks share no weights"
         if not recipe.architecture_share:
             return "architecture_share is 0, and paths are rated on images that weights are not trained on; set it above 0"
         if recipe.batch_size < 2:
@@ -94,15 +92,13 @@ class Blockwise(Trainer):
 
     def prepare(self, engine: Engine) -> None:
         """Make the teacher, the heads of both networks and their optimiser."""
-        student, recipe = engine.supernet, self._figures(engine.recipe)
+        student, recipe = engine.supernet, own(engine.recipe, BlockwiseRecipe)
         space, task = student.space, student.task
         self._blocks = space.blocks(student.network, task)
         count = len(self._blocks)
         if engine.steps < count:
             raise NasError(f"blockwise trains {count} blocks, one after the other; {engine.steps} steps are not one for each")
-        teacher = space.supernet(task.channels, task.resolution, task.classes)
-        teacher = teacher.to(engine.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        teacher.load_state_dict(student.state_dict())
+        teacher = student.frozen_copy()
         with torch.random.fork_rng():
             torch.default_generator.manual_seed(integer_seed(engine.seed, "blockwise heads"))
             sizes = (recipe.fixed_channels, recipe.hidden, recipe.projected)
@@ -113,8 +109,7 @@ class Blockwise(Trainer):
         copies.load_state_dict(projectors.state_dict())
         learnt = nn.ModuleDict({"projectors": projectors, "predictors": predictors})
         self.state = nn.ModuleDict({"learnt": learnt, "teacher": teacher, "teacher_projectors": copies}).to(engine.device)
-        for part in (teacher, copies):
-            part.requires_grad_(False)
+        copies.requires_grad_(False)
         for module in teacher.modules():  # the teacher's projections are not to depend on chance
             if isinstance(module, nn.modules.dropout._DropoutNd | DropPath):
                 module.eval()
@@ -122,7 +117,7 @@ class Blockwise(Trainer):
         self.optimisers = {"heads": self._heads}
         predicting = [nn.Sequential(*parts) for parts in zip(projectors, predictors, strict=True)]
         self._student = Side(student, self._blocks.modules, predicting)
-        taught = teacher.network.block_sequence()
+        taught = teacher.network.block_sequence()  # type: ignore[operator]
         self._teacher = Side(teacher, tuple(taught), list(copies))
         self._viewer = Viewer(*engine.colours())
         self._row = space.decisions.smallest()[0]
@@ -134,8 +129,7 @@ class Blockwise(Trainer):
         """The blocks."""
         if self.state is None:
             return []
-        count = len(self._blocks)
-        starts = [round(number * steps / count) for number in range(count)]
+        starts, count = self._edges(steps)[:-1], len(self._blocks)
         text = "learns without labels; then its paths are rated, and the best one is frozen"
         return [Phase(f"block {number} of {count}", start, text) for number, start in enumerate(starts, 1)]
 
@@ -152,12 +146,11 @@ class Blockwise(Trainer):
 
     def step(self, context: StepContext, engine: Engine) -> float:
         """Leave the gradients of one update on the block in training and its heads; returns the loss, summed over paths."""
-        recipe = self._figures(context.recipe)
+        recipe = own(context.recipe, BlockwiseRecipe)
         number, start, _ = self._place(context.step, context.steps)
         if context.step == start:
             forget(engine.optimiser)
             forget(self._heads)
-        self._heads.zero_grad(set_to_none=True)
         images = engine.plain_batch().images
         parts = images.tensor_split(max(1, len(images) // recipe.part))
         candidates = Candidates(self._blocks, number, self._row)
@@ -176,13 +169,9 @@ class Blockwise(Trainer):
 
     def after(self, context: StepContext, engine: Engine) -> None:
         """Update heads and teacher; rate the block's paths when it is time, and freeze the best at its end."""
-        recipe = self._figures(context.recipe)
+        recipe = own(context.recipe, BlockwiseRecipe)
         number, start, length = self._place(context.step, context.steps)
-        gradients = [p.grad for group in self._heads.param_groups for p in group["params"] if p.grad is not None]
-        engine.ranks.average(gradients)
-        for group in self._heads.param_groups:
-            group["lr"] = self.rate(context.step, context.steps, recipe)
-        self._heads.step()
+        engine.step_along(self._heads)
         done = context.step - start
         self._follow(number, teacher_decay(recipe.teacher_decay, done, length))
         done += 1
@@ -236,14 +225,14 @@ class Blockwise(Trainer):
             total += known[wanted] + OFFSET
         return total
 
-    def _figures(self, recipe: Recipe) -> BlockwiseRecipe:
-        assert isinstance(recipe, BlockwiseRecipe)
-        return recipe
+    def _edges(self, steps: int) -> list[int]:
+        """The first step of each block, and the end."""
+        count = len(self._blocks)
+        return [round(number * steps / count) for number in range(count + 1)]
 
     def _place(self, step: int, steps: int) -> Place:
-        count = len(self._blocks)
-        edges = [round(number * steps / count) for number in range(count + 1)]
-        number = next(number for number in range(count) if step < edges[number + 1])
+        edges = self._edges(steps)
+        number = next(number for number in range(len(self._blocks)) if step < edges[number + 1])
         return Place(number, edges[number], edges[number + 1] - edges[number])
 
     def _views(self, images: torch.Tensor, rng: torch.Generator) -> Pair:
@@ -284,7 +273,7 @@ class Blockwise(Trainer):
 
     def _rate_paths(self, context: StepContext, engine: Engine, number: int) -> None:
         """Rate the paths of a block as it is; the best one becomes the choice until the next rating."""
-        recipe, rank = self._figures(context.recipe), engine.ranks.rank
+        recipe, rank = own(context.recipe, BlockwiseRecipe), engine.ranks.rank
         rng = torch.Generator().manual_seed(integer_seed(engine.seed, "calibration views", context.step, rank))
         calibration = self._views(engine.plain_batch().images, rng)
         held = []

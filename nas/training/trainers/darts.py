@@ -21,7 +21,7 @@ from nas.training.differentiable.parameters import Vectors, frozen
 from nas.training.differentiable.resource_loss import ResourceLoss, require_reference
 from nas.training.differentiable.soft_cost import SoftCost
 from nas.training.differentiable.unrolled import unrolled_gradients
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Phase, StepContext, Trainer
 
 
@@ -88,14 +88,13 @@ class Darts(Trainer):
         "metric": "ours: the paper weighs none",
         "resource_weight": "as in ProxylessNAS, add-linear",
     }
-    direct = False
 
     _exact = False
 
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """Its decisions must be choices between operators; the second order needs SGD."""
-        figures = figures_of(recipe)
+        figures = own(recipe, DartsRecipe)
         if space.unrelaxable is not None:
             return space.unrelaxable
         if recipe.architecture_share == 0.0:
@@ -111,9 +110,13 @@ class Darts(Trainer):
                 return str(error)
         return None
 
+    def is_direct(self, recipe: Recipe) -> bool:
+        """Architecture parameters are learnt through the supernet."""
+        return False
+
     def prepare(self, engine: Engine) -> None:
         """Draw the architecture parameters and make their optimiser."""
-        figures = figures_of(engine.recipe)
+        figures = own(engine.recipe, DartsRecipe)
         self.relaxation = engine.supernet.space.relax(engine.supernet.network)
         self.monitor = CollapseMonitor(self.relaxation, figures.skip_warning)
         self._resource: SoftCost | None = None
@@ -129,7 +132,7 @@ class Darts(Trainer):
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """Weights alone at first, where the architecture parameters wait."""
-        start = _search_start(steps, figures_of(recipe))
+        start = recipe.step_of(own(recipe, DartsRecipe).frozen_epochs, steps)
         if start == 0:
             return []
         return [Phase("weights", 0, "weights alone"), Phase("search", start, "architecture parameters and weights")]
@@ -137,7 +140,7 @@ class Darts(Trainer):
     def make_parameters(self, engine: Engine) -> nn.Module:
         """The architecture parameters: one vector (O,) for each edge."""
         sizes = [len(edge.operators) for edge in self.relaxation.edges]
-        return Vectors(sizes, figures_of(engine.recipe).alpha_std, engine.seed, "architecture parameters")
+        return Vectors(sizes, own(engine.recipe, DartsRecipe).alpha_std, engine.seed, "architecture parameters")
 
     def weights(self) -> list[torch.Tensor]:
         """The weights of the operators, (O,) for each edge; gradients reach the architecture parameters."""
@@ -151,7 +154,7 @@ class Darts(Trainer):
     def held_loss(self, context: StepContext, engine: Engine) -> torch.Tensor:
         """What the architecture parameters minimise, at the weights as they are."""
         loss = self._loss(engine.held_batch(), self.weights(), context, engine)
-        figures = figures_of(context.recipe)
+        figures = own(context.recipe, DartsRecipe)
         if self._resource is None or figures.reference is None:
             return loss
         weigh = ResourceLoss("add-linear", figures.reference, weight=figures.resource_weight)
@@ -171,7 +174,8 @@ class Darts(Trainer):
 
     def step(self, context: StepContext, engine: Engine) -> float:
         """A step of the architecture parameters, then the gradients of the weights."""
-        if context.step >= _search_start(context.steps, figures_of(context.recipe)):
+        recipe = own(context.recipe, DartsRecipe)
+        if context.step >= recipe.step_of(recipe.frozen_epochs, context.steps):
             gradients = self.architecture_gradients(context, engine)
             for alpha, gradient in zip(self._alphas, gradients, strict=True):
                 alpha.grad = gradient
@@ -184,7 +188,7 @@ class Darts(Trainer):
 
     def architecture_gradients(self, context: StepContext, engine: Engine) -> list[torch.Tensor]:
         """The gradient of each architecture parameter, over all processes."""
-        figures = figures_of(context.recipe)
+        figures = own(context.recipe, DartsRecipe)
         if figures.order == "second":
             assert isinstance(engine.optimiser, torch.optim.SGD)
             with self._in_full_precision():
@@ -243,14 +247,3 @@ class Darts(Trainer):
     def _loss(self, batch: Batch, weights: Sequence[torch.Tensor], context: StepContext, engine: Engine) -> torch.Tensor:
         with self._autocast(engine), self.mixed(weights):
             return context.cross_entropy(engine.supernet(batch.images), batch.targets)
-
-
-def figures_of(recipe: Recipe) -> DartsRecipe:
-    """The recipe, of which a trainer of this family knows that it has its figures."""
-    assert isinstance(recipe, DartsRecipe)
-    return recipe
-
-
-def _search_start(steps: int, figures: DartsRecipe) -> int:
-    """The first step in which the architecture parameters move."""
-    return min(steps, round(steps * figures.frozen_epochs / figures.epochs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from nas.elastic.layer import Cut
 from nas.supernet import Space
 from nas.training.nested.divergence import soft_cross_entropy
 from nas.training.nested.openings import OPEN, SIZES, Openings
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
 
@@ -96,28 +96,34 @@ class DelayedShrinking(Trainer):
 
     def __init__(self) -> None:
         self._openings: Openings | None = None
+        self._sums: dict[nn.Parameter, torch.Tensor] = {}
+        self._counts: dict[nn.Parameter, torch.Tensor] = {}
 
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """A space needs sizes that shrink; CompOFA sampling also widths inside stages of elastic depth."""
         if set(SIZES).isdisjoint(space.dimensions.values()):
             return "none of its decisions is a kernel, a depth or a width, so that no network is part of a larger one"
-        if _figures(recipe).sampling == "compofa" and not space.widths_by_depth:
+        if own(recipe, DelayedRecipe).sampling == "compofa" and not space.widths_by_depth:
             return "none of its widths is decided inside a stage of elastic depth, to which sampling=compofa ties them"
         return None
 
+    def is_direct(self, recipe: Recipe) -> bool:
+        """Means of gradients are taken from gradients that are kept apart."""
+        return own(recipe, DelayedRecipe).aggregation == "sum"
+
     def prepare(self, engine: Engine) -> None:
-        """Nothing has a state; means of gradients are taken from gradients that are kept apart."""
+        """Nothing has a state."""
         self._openings = Openings(engine.supernet.space, dict.fromkeys((*SIZES, "operator"), OPEN))
-        self.direct = _figures(engine.recipe).aggregation == "sum"  # type: ignore[misc]
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """The largest network, the growing weight, the rest."""
         start, full = _shrinking(steps, recipe)
+        networks = own(recipe, DelayedRecipe).networks
         found = [
             Phase("largest", 0, "the largest network alone"),
             Phase("shrinking", start, "small networks too, their weight growing to its full value"),
-            Phase("sandwich", full, f"{_figures(recipe).networks} networks a step: the largest, the smallest, random ones"),
+            Phase("sandwich", full, f"{networks} networks a step: the largest, the smallest, random ones"),
         ]
         ends = [start, full, steps]
         return [phase for phase, end in zip(found, ends, strict=True) if phase.start < end]
@@ -134,7 +140,7 @@ class DelayedShrinking(Trainer):
 
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """The largest network; once it shrinks, the smallest and random ones."""
-        figures = _figures(context.recipe)
+        figures = own(context.recipe, DelayedRecipe)
         random = self._draw(context, max(figures.networks - 2, 1))
         assert self._openings is not None
         largest, smallest = (
@@ -156,13 +162,29 @@ class DelayedShrinking(Trainer):
 
     def step(self, context: StepContext, engine: Engine) -> float:
         """The passes; where shrinking starts, channels are sorted before."""
-        figures = _figures(context.recipe)
+        figures = own(context.recipe, DelayedRecipe)
         start, _ = _shrinking(context.steps, context.recipe)
         if context.step == start and figures.sort_channels != "off":
             self._sort(figures, engine)
-        if figures.aggregation == "sum" or context.step < start:
-            return super().step(context, engine)
-        return self._averaged(context, engine, figures.aggregation)
+        total = super().step(context, engine)
+        # Divided by the number of passes and not by their weights, which would cancel the growing weight of small networks
+        # where the largest has no part.
+        for parameter, gradient in self._sums.items():
+            count = self._counts[parameter]
+            divisor = count if figures.aggregation == "avg" else count.sqrt()
+            parameter.grad = torch.where(divisor > 0, gradient / divisor, 0.0)
+        self._sums, self._counts = {}, {}
+        return total
+
+    def after_pass(self, context: StepContext) -> None:
+        """For a mean, keep each pass's gradient apart, and for each entry of a weight the number of passes that used it."""
+        if self.is_direct(context.recipe) or context.step < _shrinking(context.steps, context.recipe)[0]:
+            return
+        for parameter, cut in used(context.engine.supernet):
+            assert parameter.grad is not None
+            self._sums[parameter] = parameter.grad + self._sums.get(parameter, 0.0)
+            self._counts.setdefault(parameter, torch.zeros_like(parameter))[cut] += 1.0
+            parameter.grad = None
 
     def _sort(self, figures: DelayedRecipe, engine: Engine) -> None:
         """What the largest network computes stays, and so does its momentum."""
@@ -173,36 +195,9 @@ class DelayedShrinking(Trainer):
     def _draw(self, context: StepContext, count: int) -> Rows:
         assert self._openings is not None
         rows = self._openings.sample(context.rng, count)
-        if _figures(context.recipe).sampling == "random":
+        if own(context.recipe, DelayedRecipe).sampling == "random":
             return rows
         return coupled(self._openings.space, rows)
-
-    def _averaged(self, context: StepContext, engine: Engine, aggregation: str) -> float:
-        """Each pass's gradient apart, and for each entry of a weight the number of passes that used it.
-
-        Divided by that number and not by the passes' weights, which would cancel the growing weight of small networks where
-        the largest has no part.
-        """
-        sums: dict[nn.Parameter, torch.Tensor] = {}
-        counts: dict[nn.Parameter, torch.Tensor] = {}
-        total, rule = 0.0, self.passes(context)
-        asked: Any = next(rule)
-        while asked is not None:
-            scores, loss = engine.learn(asked)
-            total += loss
-            for parameter, cut in used(engine.supernet):
-                assert parameter.grad is not None
-                sums[parameter] = parameter.grad + sums.get(parameter, 0.0)
-                counts.setdefault(parameter, torch.zeros_like(parameter))[cut] += 1.0
-                parameter.grad = None
-            try:
-                asked = rule.send(scores)
-            except StopIteration:
-                asked = None
-        for parameter, gradient in sums.items():
-            divisor = counts[parameter] if aggregation == "avg" else counts[parameter].sqrt()
-            parameter.grad = torch.where(divisor > 0, gradient / divisor, 0.0)
-        return total
 
 
 def used(network: nn.Module) -> list[tuple[nn.Parameter, Cut]]:
@@ -232,11 +227,6 @@ def coupled(space: Space, rows: Rows) -> Rows:
 
 def _shrinking(steps: int, recipe: Recipe) -> tuple[int, int]:
     """The first step with small networks, and the first in which they have their full weight."""
-    figures = _figures(recipe)
-    per_epoch = steps / figures.epochs
-    return round((figures.teacher_warmup - figures.smallnet_warmup) * per_epoch), round(figures.teacher_warmup * per_epoch)
-
-
-def _figures(recipe: Recipe) -> DelayedRecipe:
-    assert isinstance(recipe, DelayedRecipe)
-    return recipe
+    figures = own(recipe, DelayedRecipe)
+    start = figures.step_of(figures.teacher_warmup - figures.smallnet_warmup, steps)
+    return start, figures.step_of(figures.teacher_warmup, steps)

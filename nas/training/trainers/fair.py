@@ -10,7 +10,7 @@ import torch
 
 from nas.base.seeds import generator
 from nas.training.recipe import Recipe
-from nas.training.trainer import Engine, Pass, StepContext, Trainer
+from nas.training.trainer import Pass, StepContext, Trainer
 
 
 class Fair(Trainer):
@@ -42,27 +42,22 @@ class Fair(Trainer):
         "recalled from the paper, not checked against it",
     )
 
-    _seed = 0
-
-    def prepare(self, engine: Engine) -> None:
-        """Take the seed that the orders are made from."""
-        self._seed = engine.seed
-
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """One pass for each option of the largest decision."""
         cardinalities = context.decisions.cardinalities.tolist()
         count = max(cardinalities)
         rows = np.empty((count, len(cardinalities)), dtype=np.uint8)
         for column, options in enumerate(cardinalities):
-            rows[:, column] = self._stretch(column, options, context.step * count, count)
+            rows[:, column] = _stretch(context.engine.seed, column, options, context.step * count, count)
         # Rows stay as drawn: the usual representative of equal architectures would exchange options between decisions.
         for row in rows:
             yield Pass(row, context.cross_entropy)
 
-    def _stretch(self, column: int, options: int, start: int, count: int) -> np.ndarray:
-        """Options number `start` to `start + count` of a decision's endless row of random orders."""
-        first, last = start // options, (start + count - 1) // options
-        orders = [generator(self._seed, "fair", column, block).permutation(options) for block in range(first, last + 1)]
-        begin = start - first * options
-        stretch: np.ndarray = np.concatenate(orders)[begin : begin + count]
-        return stretch
+
+def _stretch(seed: int, column: int, options: int, start: int, count: int) -> np.ndarray:
+    """Options number `start` to `start + count` of a decision's endless row of random orders."""
+    first, last = start // options, (start + count - 1) // options
+    orders = [generator(seed, "fair", column, block).permutation(options) for block in range(first, last + 1)]
+    begin = start - first * options
+    stretch: np.ndarray = np.concatenate(orders)[begin : begin + count]
+    return stretch

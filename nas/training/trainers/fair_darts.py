@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 
 from nas.training.differentiable.parameters import Vectors
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, StepContext
 from nas.training.trainers.darts import Darts, DartsRecipe
 
@@ -60,8 +60,7 @@ class FairDarts(Darts):
 
     def prepare(self, engine: Engine) -> None:
         """As for darts."""
-        assert isinstance(engine.recipe, FairDartsRecipe)
-        self._threshold = engine.recipe.threshold
+        self._threshold = own(engine.recipe, FairDartsRecipe).threshold
         super().prepare(engine)
 
     def weights(self) -> list[torch.Tensor]:
@@ -77,8 +76,7 @@ class FairDarts(Darts):
 
     def held_loss(self, context: StepContext, engine: Engine) -> torch.Tensor:
         """Cross-entropy and zero-one loss."""
-        recipe = context.recipe
-        assert isinstance(recipe, FairDartsRecipe)
+        recipe = own(context.recipe, FairDartsRecipe)
         weights = []
         for edge, weight in zip(self.relaxation.edges, self.weights(), strict=True):
             weights += [factor for number, factor in enumerate(weight) if number != edge.none]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import cast
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from nas.base.units import COUNT
 from nas.costs import RowCost
 from nas.supernet import Space
 from nas.training.nested.histogram import growing
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 from nas.training.trainers.uniform import Uniform
 
@@ -57,7 +56,7 @@ class FlopsBinned(Trainer):
     Sizes are of the task that is trained. The other figures are the paper's, see `Uniform`.
     """
 
-    defaults = FlopsBinnedRecipe(**Uniform.defaults.model_dump())
+    defaults = FlopsBinnedRecipe(**Uniform.defaults.model_dump(exclude_unset=True))
     summary = "one random sub-network a step, its size drawn evenly from bins of multiply-adds"
     source = Uniform.source + ", as in the released code"
 
@@ -75,7 +74,7 @@ class FlopsBinned(Trainer):
 
     def prepare(self, engine: Engine) -> None:
         """Choose the bins."""
-        recipe = cast(FlopsBinnedRecipe, engine.recipe)
+        recipe = own(engine.recipe, FlopsBinnedRecipe)
         space = engine.supernet.space
         self._cost = space.compiled("macs", engine.supernet.task)
         sizes = _sizes(space, self._cost, engine.seed)
@@ -98,7 +97,7 @@ class FlopsBinned(Trainer):
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """One pass of one random path in a bin."""
         assert self._cost is not None
-        recipe = cast(FlopsBinnedRecipe, context.recipe)
+        recipe = own(context.recipe, FlopsBinnedRecipe)
         wanted = int(context.rng.integers(len(self.edges) - 1))
         low, high = self.edges[wanted : wanted + 2]
         row = None

@@ -21,7 +21,7 @@ from nas.elastic.batched import slot_counts
 from nas.supernet import Space
 from nas.training.optimisers import build_optimiser
 from nas.training.patch_mixup import mix_patches, offers_patches, patch_head, patch_loss
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Phase, StepContext, Trainer
 
 
@@ -78,18 +78,14 @@ class MultiArch(Trainer):
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """Spaces whose sub-networks cannot be laid out side by side; patch-mixup asked for where there are no patches."""
-        if space.separate:
-            return "its networks share no weights"
-        if space.unbatchable is None and getattr(recipe, "patch_mixup", None):
-            with torch.device("meta"):
-                network = space.build(space.task)
-            if not offers_patches(network):
-                return "its network has no method 'with_patches', which the loss on patches needs (patch_mixup)"
+        asked = own(recipe, MultiArchRecipe).patch_mixup
+        if space.unbatchable is None and asked and not offers_patches(space.without_memory()):
+            return "its network has no method 'with_patches', which the loss on patches needs (patch_mixup)"
         return space.unbatchable
 
     def prepare(self, engine: Engine) -> None:
         """Lay out the sub-networks; make the classifier of the patches, with an optimiser like the supernet's."""
-        recipe = _own(engine.recipe)
+        recipe = own(engine.recipe, MultiArchRecipe)
         network = engine.supernet.network
         self._slots = Slots(network)
         column = engine.supernet.space.decisions.column
@@ -104,9 +100,9 @@ class MultiArch(Trainer):
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """The option warm-up, and what follows."""
-        own = _own(recipe)
-        together = f"{_slots_of(recipe.batch_size, own)} sub-networks a pass"
-        after = min(int(np.ceil(own.option_warmup * steps / recipe.epochs)), steps)
+        figures = own(recipe, MultiArchRecipe)
+        together = f"{_slots_of(recipe.batch_size, figures)} sub-networks a pass"
+        after = min(int(np.ceil(figures.option_warmup * steps / recipe.epochs)), steps)
         if after == 0:
             return [Phase("all options", 0, f"{together}, from all options")]
         warmup = Phase("option warm-up", 0, f"{together}, options from the largest down")
@@ -114,7 +110,7 @@ class MultiArch(Trainer):
 
     def step(self, context: StepContext, engine: Engine) -> float:
         """One pass of all the sub-networks; the loss is the mean over the batch."""
-        recipe = _own(context.recipe)
+        recipe = own(context.recipe, MultiArchRecipe)
         epoch = int(context.epoch)
         if recipe.sort_channels and epoch <= recipe.option_warmup and recipe.option_warmup and _begins_epoch(context):
             sort_channels(engine.supernet, companions=engine.companions)
@@ -133,12 +129,7 @@ class MultiArch(Trainer):
     def after(self, context: StepContext, engine: Engine) -> None:
         """Step the classifier of the patches."""
         for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = self.rate(context.step, context.steps, context.recipe)
-            gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-            engine.ranks.average(gradients)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+            engine.step_along(optimiser)
 
     def _loss(self, batch: Batch, context: StepContext, engine: Engine) -> torch.Tensor:
         supernet = engine.supernet
@@ -185,11 +176,6 @@ def spread(
 def _with_patches(network: nn.Module) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
     method: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]] = getattr(network, "with_patches")  # noqa: B009
     return method
-
-
-def _own(recipe: Recipe) -> MultiArchRecipe:
-    assert isinstance(recipe, MultiArchRecipe)
-    return recipe
 
 
 def _slots_of(examples: int, recipe: MultiArchRecipe) -> int:

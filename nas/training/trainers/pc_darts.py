@@ -14,9 +14,9 @@ from torch import nn
 from nas.supernet import Space
 from nas.training.differentiable.parameters import Vectors
 from nas.training.differentiable.partial_channels import PartialChannels, divisible_places
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine
-from nas.training.trainers.darts import Darts, DartsRecipe, figures_of
+from nas.training.trainers.darts import Darts, DartsRecipe
 
 
 class PcDartsRecipe(DartsRecipe):
@@ -69,26 +69,23 @@ class PcDarts(Darts):
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """As for darts, and some choice of operators must be able to run on a part of the channels."""
-        assert isinstance(recipe, PcDartsRecipe)
         why = super().misfit(space, recipe)
         if why is not None:
             return why
-        with torch.device("meta"):
-            network = space.build(space.task)
-        if not divisible_places(network, space.relax(network), space.task, recipe.channel_parts):
-            return f"none of its operators keeps a number of channels that has {recipe.channel_parts} equal parts"
+        network, parts = space.without_memory(), own(recipe, PcDartsRecipe).channel_parts
+        if not divisible_places(network, space.relax(network), space.task, parts):
+            return f"none of its operators keeps a number of channels that has {parts} equal parts"
         return None
 
     def prepare(self, engine: Engine) -> None:
         """As for darts; finds out which places can be divided."""
         super().prepare(engine)
-        assert isinstance(engine.recipe, PcDartsRecipe)
-        self.parts = engine.recipe.channel_parts
+        self.parts = own(engine.recipe, PcDartsRecipe).channel_parts
         self.divided = divisible_places(engine.supernet.network, self.relaxation, engine.supernet.task, self.parts)
 
     def make_parameters(self, engine: Engine) -> nn.Module:
         """Those of operators and of edges."""
-        std = figures_of(engine.recipe).alpha_std
+        std = own(engine.recipe, PcDartsRecipe).alpha_std
         alphas = Vectors([len(edge.operators) for edge in self.relaxation.edges], std, engine.seed, "architecture parameters")
         betas = Vectors([len(node) for node in self.relaxation.nodes], std, engine.seed, "edge parameters")
         return EdgeParameters(alphas, betas)

@@ -8,7 +8,6 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 
-from nas.choices import Value
 from nas.elastic import Dimension, sort_channels
 from nas.supernet import Space
 from nas.training.nested.divergence import soft_cross_entropy
@@ -16,7 +15,7 @@ from nas.training.nested.openings import SIZES, Openings
 from nas.training.nested.progressive_schedule import Placed, ProgressiveRecipe, Stage, place, rate_in, stages
 from nas.training.nested.teacher import Teacher
 from nas.training.optimisers import forget
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
 
@@ -57,6 +56,9 @@ class ProgressiveShrinking(Trainer):
 
     def __init__(self) -> None:
         self._space: Space | None = None
+        self._schedules: dict[tuple[int, Recipe], list[Placed]] = {}
+        self._openings: dict[int, Openings] = {}
+        """For each stage, by its number."""
 
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
@@ -66,8 +68,11 @@ class ProgressiveShrinking(Trainer):
         return None
 
     def prepare(self, engine: Engine) -> None:
-        """Learn which phases the space has."""
+        """Learn which phases the space has, and what is open in them."""
         self._space = engine.supernet.space
+        self._schedules.clear()
+        placed = self._placed(engine.steps, engine.recipe)
+        self._openings = {each.index: Openings(self._space, each.stage.parts) for each in placed}
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """The schedule; of a space that is not known yet, that of one with all dimensions."""
@@ -79,7 +84,7 @@ class ProgressiveShrinking(Trainer):
 
     def resume(self, step: int, engine: Engine) -> None:
         """The teacher is in every checkpoint that was written after the first step with one."""
-        if _figures(engine.recipe).kd_ratio and step > self._placed(engine.steps, engine.recipe)[0].end:
+        if own(engine.recipe, ProgressiveRecipe).kd_ratio and step > self._placed(engine.steps, engine.recipe)[0].end:
             self.state = Teacher(engine.supernet, engine.recipe, engine.ranks)
 
     def step(self, context: StepContext, engine: Engine) -> float:
@@ -87,12 +92,12 @@ class ProgressiveShrinking(Trainer):
         placed = self._at(context.step, context.steps, context.recipe)
         if placed.index and context.step == placed.start:
             self._begin(placed, engine)
-        figures = _figures(context.recipe)
-        rows = self._openings(placed.stage).sample(context.rng, placed.stage.networks)
+        figures, openings = own(context.recipe, ProgressiveRecipe), self._openings[placed.index]
+        rows = openings.sample(context.rng, placed.stage.networks)
         taught = None
         if placed.index and figures.kd_ratio:
             assert isinstance(self.state, Teacher)
-            full = self._openings(placed.stage).at_resolution_of(rows[0], context.decisions.largest())[0]
+            full = openings.at_resolution_of(rows[0], context.decisions.largest())[0]
             with engine.autocast():
                 taught = self.state.scores(full, engine.batch().images)
 
@@ -106,17 +111,12 @@ class ProgressiveShrinking(Trainer):
         return sum(engine.learn(Pass(row, loss))[1] for row in rows)
 
     def _begin(self, placed: Placed, engine: Engine) -> None:
-        figures = _figures(engine.recipe)
+        figures = own(engine.recipe, ProgressiveRecipe)
         if figures.kd_ratio and self.state is None:
             self.state = Teacher(engine.supernet, engine.recipe, engine.ranks)
         if placed.stage.opens == "width" and figures.sort_channels:
             earlier = [each for each in self._placed(engine.steps, engine.recipe) if each.end == placed.start]
-            before = self._openings(earlier[0].stage)
-
-            def kept(width: Value) -> list[int]:
-                return before.values(width)
-
-            sort_channels(engine.supernet, kept, engine.companions)
+            sort_channels(engine.supernet, self._openings[earlier[0].index].values, engine.companions)
         forget(engine.optimiser)
 
     def _stages(self, recipe: Recipe) -> list[Stage]:
@@ -126,19 +126,13 @@ class ProgressiveShrinking(Trainer):
             for name, dimension in self._space.dimensions.items():
                 column = self._space.decisions.column[name]
                 options.setdefault(dimension, []).append(int(self._space.decisions.cardinalities[column]))
-        return stages(_figures(recipe), options)
+        return stages(own(recipe, ProgressiveRecipe), options)
 
     def _placed(self, steps: int, recipe: Recipe) -> list[Placed]:
-        return place(self._stages(recipe), steps)
+        key = (steps, recipe)
+        if key not in self._schedules:
+            self._schedules[key] = place(self._stages(recipe), steps)
+        return self._schedules[key]
 
     def _at(self, step: int, steps: int, recipe: Recipe) -> Placed:
         return next(each for each in self._placed(steps, recipe) if step < each.end)
-
-    def _openings(self, stage: Stage) -> Openings:
-        assert self._space is not None
-        return Openings(self._space, stage.parts)
-
-
-def _figures(recipe: Recipe) -> ProgressiveRecipe:
-    assert isinstance(recipe, ProgressiveRecipe)
-    return recipe

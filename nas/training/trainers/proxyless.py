@@ -16,13 +16,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from nas.architectures import Decisions
 from nas.base.errors import NasError
 from nas.costs import CompiledCost, expected
-from nas.elastic import SelectedSum, Switch
+from nas.elastic import Switch
 from nas.supernet import Space
+from nas.supernet.mixture import added
 from nas.supernet.relaxation import Relaxation
 from nas.training.differentiable.gates import draw_gates, draw_operator, gate_policy, keep_total, softmax_gradient
 from nas.training.differentiable.parameters import Vectors
 from nas.training.differentiable.resource_loss import ResourceForm, ResourceLoss, require_reference, summed_cost
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.schedules import rate_at
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
@@ -106,7 +107,7 @@ class Proxyless(Trainer):
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """Its decisions must be choices between operators, and the metric a sum that is known for them."""
-        assert isinstance(recipe, ProxylessRecipe)
+        recipe = own(recipe, ProxylessRecipe)
         if space.unrelaxable is not None:
             return space.unrelaxable
         if recipe.architecture_share == 0.0:
@@ -133,7 +134,7 @@ class Proxyless(Trainer):
 
     def prepare(self, engine: Engine) -> None:
         """Draw the architecture parameters and make their optimiser."""
-        recipe = self._recipe(engine.recipe)
+        recipe = own(engine.recipe, ProxylessRecipe)
         space = engine.supernet.space
         self._relaxation = space.relax(engine.supernet.network)
         self._zeros = _zeros(self._relaxation, recipe)
@@ -149,8 +150,8 @@ class Proxyless(Trainer):
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """Warm-up and search."""
-        figures = self._recipe(recipe)
-        start, learns = _search_start(steps, figures), _architecture_start(steps, figures)
+        figures = own(recipe, ProxylessRecipe)
+        start, learns = figures.step_of(figures.warmup_epochs, steps), _architecture_start(steps, figures)
         by = "REINFORCE" if figures.gradient == "reinforce" else f"binary gates ({figures.gradient})"
         found = [
             Phase("warm-up", 0, "weights of paths drawn almost uniformly"),
@@ -162,15 +163,15 @@ class Proxyless(Trainer):
 
     def cycle(self, recipe: Recipe, steps_per_epoch: int) -> int:
         """From one step of the architecture parameters to the next."""
-        figures = self._recipe(recipe)
+        figures = own(recipe, ProxylessRecipe)
         if figures.gradient != "reinforce":
             return figures.architecture_every
         return max(1, math.ceil(steps_per_epoch / figures.updates_per_epoch))
 
     def rate(self, step: int, steps: int, recipe: Recipe) -> float:
         """Two schedules, one after the other."""
-        figures = self._recipe(recipe)
-        start = _search_start(steps, figures)
+        figures = own(recipe, ProxylessRecipe)
+        start = figures.step_of(figures.warmup_epochs, steps)
         if step < start:
             return rate_at(recipe.model_copy(update={"learning_rate": figures.warmup_rate}), step, start)
         return rate_at(recipe, step - start, steps - start)
@@ -182,7 +183,7 @@ class Proxyless(Trainer):
 
     def after(self, context: StepContext, engine: Engine) -> None:
         """The architecture steps that are due."""
-        recipe = self._recipe(context.recipe)
+        recipe = own(context.recipe, ProxylessRecipe)
         done = context.step - _architecture_start(context.steps, recipe)
         if done < 0:
             return
@@ -216,7 +217,7 @@ class Proxyless(Trainer):
 
     def _step_gates(self, context: StepContext, engine: Engine) -> None:
         """One step by the gradients of binary gates, on held images."""
-        recipe = self._recipe(context.recipe)
+        recipe = own(context.recipe, ProxylessRecipe)
         assert recipe.gradient != "reinforce"
         alphas = self.state.values()
         draws = [draw_gates(alpha, recipe.gradient, context.rng) for alpha in alphas]
@@ -228,7 +229,7 @@ class Proxyless(Trainer):
                     place.policy = gate_policy(draw, recipe.gradient)
             if recipe.zero == "learnt":  # an edge on which `none` is active has gates, too
                 for node in self._relaxation.sums:
-                    node.policy = _add_all
+                    node.policy = added
             with engine.autocast():
                 loss = F.cross_entropy(engine.supernet(batch.images), batch.targets)
             loss = self._with_resource(loss, recipe)
@@ -254,7 +255,7 @@ class Proxyless(Trainer):
 
     def _step_reinforce(self, context: StepContext, engine: Engine) -> None:
         """One step by the rewards of drawn networks on held images; updates of the same weight step share these."""
-        recipe = self._recipe(context.recipe)
+        recipe = own(context.recipe, ProxylessRecipe)
         drawn = [self._draw(context.rng) for _ in range(recipe.networks)]
         rewards = torch.tensor([self._reward(active, engine, recipe) for active in drawn], device=engine.device)
         engine.ranks.average([rewards])
@@ -295,7 +296,6 @@ class Proxyless(Trainer):
 
         Where edges are decisions a path is an architecture, which runs what the space says. Else every edge takes part.
         """
-        places = [place for edge in self._relaxation.edges for place in edge.places]
         try:
             if self._relaxation.decided:
                 yield np.array(active, dtype=np.uint8)
@@ -304,18 +304,10 @@ class Proxyless(Trainer):
                 for place in edge.places:
                     place.policy = partial(_run_operator, number)
             for node in self._relaxation.sums:
-                node.policy = _add_all
+                node.policy = added
             yield engine.supernet.space.decisions.largest()[0]
         finally:
-            for place in places:
-                place.policy = None
-            for node in self._relaxation.sums:
-                node.policy = None
-
-    @staticmethod
-    def _recipe(recipe: Recipe) -> ProxylessRecipe:
-        assert isinstance(recipe, ProxylessRecipe)
-        return recipe
+            self._relaxation.remove_policies()
 
 
 def reward(accuracy: float, resource: float, reference: float, power: float) -> float:
@@ -325,13 +317,6 @@ def reward(accuracy: float, resource: float, reference: float, power: float) -> 
 
 def _run_operator(number: int, switch: Switch, x: torch.Tensor) -> torch.Tensor:
     return switch.candidates[number](x)  # type: ignore[no-any-return]
-
-
-def _add_all(node: SelectedSum, states: Sequence[torch.Tensor]) -> torch.Tensor:
-    first, *others = (branch(state) for branch, state in zip(node.branches, states, strict=True))
-    for other in others:
-        first = first + other
-    return first  # type: ignore[no-any-return]
 
 
 def _zeros(relaxation: Relaxation, recipe: ProxylessRecipe) -> list[set[int]]:
@@ -348,11 +333,6 @@ def _zeros(relaxation: Relaxation, recipe: ProxylessRecipe) -> list[set[int]]:
     return found
 
 
-def _search_start(steps: int, recipe: ProxylessRecipe) -> int:
-    """The first step after the warm-up."""
-    return min(steps, round(steps * recipe.warmup_epochs / recipe.epochs))
-
-
 def _architecture_start(steps: int, recipe: ProxylessRecipe) -> int:
     """The first weight step that an architecture step may follow."""
-    return min(steps, round(steps * (recipe.warmup_epochs + recipe.frozen_epochs) / recipe.epochs))
+    return recipe.step_of(recipe.warmup_epochs + recipe.frozen_epochs, steps)

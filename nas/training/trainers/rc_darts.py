@@ -12,7 +12,7 @@ from nas.base.errors import NasError
 from nas.supernet import Space
 from nas.training.differentiable.projection import project
 from nas.training.differentiable.soft_cost import SoftCost
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, StepContext
 from nas.training.trainers.darts import Darts, DartsRecipe
 
@@ -37,7 +37,7 @@ class RcDarts(Darts):
     The paper's multi-level search, with cells of their own for each depth, is left out: the spaces share one cell of a type.
     """
 
-    defaults: ClassVar[Recipe] = RcDartsRecipe(**Darts.defaults.model_dump())
+    defaults: ClassVar[Recipe] = RcDartsRecipe(**Darts.defaults.model_dump(exclude_unset=True))
     summary = "darts with macs, params or latency kept between two bounds by projection"
     source = "Jin et al., RC-DARTS: Resource Constrained Differentiable Architecture Search, 2019"
     origins: ClassVar[Mapping[str, str]] = {
@@ -51,18 +51,18 @@ class RcDarts(Darts):
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """As for darts; there must be a bound, on a resource that is a sum over operators."""
-        assert isinstance(recipe, RcDartsRecipe)
         why = super().misfit(space, recipe)
         if why is not None:
             return why
+        figures = own(recipe, RcDartsRecipe)
         try:
-            low, high = SoftCost(space, recipe.resource, space.task).range()
+            low, high = SoftCost(space, figures.resource, space.task).range()
         except NasError as error:
             return str(error)
-        legal = f"its '{recipe.resource}' goes from {low:.4g} to {high:.4g}"
-        if recipe.lower is None and recipe.upper is None:
+        legal = f"its '{figures.resource}' goes from {low:.4g} to {high:.4g}"
+        if figures.lower is None and figures.upper is None:
             return f"no bound is given, and {legal}; use --set upper=NUMBER, --set lower=NUMBER or both"
-        lower, upper = _bounds(recipe)
+        lower, upper = _bounds(figures)
         if not lower < upper:
             return f"the lower bound {lower:g} is not below the upper bound {upper:g}; {legal}"
         return None
@@ -74,8 +74,7 @@ class RcDarts(Darts):
             NasError: no architecture of the space lies within the bounds.
         """
         super().prepare(engine)
-        recipe = engine.recipe
-        assert isinstance(recipe, RcDartsRecipe)
+        recipe = own(engine.recipe, RcDartsRecipe)
         self._cost = SoftCost(engine.supernet.space, recipe.resource, engine.supernet.task)
         low, high = self._cost.range()
         lower, upper = _bounds(recipe)
@@ -87,13 +86,11 @@ class RcDarts(Darts):
 
     def cycle(self, recipe: Recipe, steps_per_epoch: int) -> int:
         """From one projection to the next."""
-        assert isinstance(recipe, RcDartsRecipe)
-        return recipe.project_every
+        return own(recipe, RcDartsRecipe).project_every
 
     def constrain(self, context: StepContext, engine: Engine) -> None:
         """Every so many steps, and after the last one, project."""
-        recipe = context.recipe
-        assert isinstance(recipe, RcDartsRecipe)
+        recipe = own(context.recipe, RcDartsRecipe)
         if (context.step + 1) % recipe.project_every and context.step + 1 < context.steps:
             return
         alphas = list(self.state.parameters())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from functools import partial
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from nas.supernet import Space
 from nas.supernet.nesting import not_bounded
 from nas.training.nested.divergence import adaptive_alpha_divergence, soft_cross_entropy
 from nas.training.nested.histogram import SizeHistogram
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Loss, Pass, StepContext, Trainer
 
 MILLION = 1e6
@@ -93,7 +93,6 @@ class Sandwich(Trainer):
 
     def __init__(self) -> None:
         self.histogram: SizeHistogram | None = None
-        self._engine: Engine | None = None
 
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
@@ -102,8 +101,7 @@ class Sandwich(Trainer):
 
     def prepare(self, engine: Engine) -> None:
         """Let blocks begin as their shortcuts, and count sizes where networks are drawn by size."""
-        recipe = cast(SandwichRecipe, engine.recipe)
-        self._engine = engine
+        recipe = own(engine.recipe, SandwichRecipe)
         if recipe.zero_last_norms and recipe.norm_affine:  # a scale that is not trained would stay zero
             zero_last_norms(engine.supernet)
         if recipe.sampling == "uniform":
@@ -120,7 +118,7 @@ class Sandwich(Trainer):
 
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """The largest, the random ones, the smallest."""
-        recipe = cast(SandwichRecipe, context.recipe)
+        recipe = own(context.recipe, SandwichRecipe)
         teacher = yield Pass(context.decisions.largest()[0], context.cross_entropy)
         taught = self._distillation(recipe, teacher)
         for _ in range(recipe.random_networks):
@@ -148,9 +146,9 @@ class Sandwich(Trainer):
 
     def _losses(self, rows: list[np.ndarray], context: StepContext) -> torch.Tensor:
         """Cross-entropy of each candidate over the images of all processes, so that all of them choose the same."""
-        assert self._engine is not None
-        targets = self._engine.batch().targets
+        engine = context.engine
+        targets = engine.batch().targets
         with torch.no_grad():
-            losses = torch.stack([context.cross_entropy(self._engine.predict(row).float(), targets) for row in rows])
-        self._engine.ranks.average([losses])
+            losses = torch.stack([context.cross_entropy(engine.predict(row).float(), targets) for row in rows])
+        engine.ranks.average([losses])
         return losses

@@ -21,7 +21,7 @@ from nas.training.differentiable.resource_loss import summed_cost
 from nas.training.differentiable.runtime_model import ExactRuntime, LayerwiseRuntime, RuntimeForm, probabilities
 from nas.training.differentiable.thresholds import Drop, Indicators, Masked, mask
 from nas.training.optimisers import build_optimiser
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
 
 Runtime = LayerwiseRuntime | ExactRuntime
@@ -85,14 +85,13 @@ class SinglePath(Trainer):
         "resource_weight": "the authors' instructions",
         "others": "ours; the paper's space has none",
     }
-    direct = False
 
     state: Thresholds
 
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """Every decision must be a nested size, unless others may stay at their last option; and the metric must be a sum."""
-        figures = cls._recipe(recipe)
+        figures = own(recipe, SinglePathRecipe)
         found = superkernels(space.decisions.choices, space.walk(), space.without_memory())
         if not found.kernels:
             name, why = next(iter(found.others.items()))
@@ -109,9 +108,13 @@ class SinglePath(Trainer):
             return f"{error}; or choose another resource with --set metric=macs"
         return None
 
+    def is_direct(self, recipe: Recipe) -> bool:
+        """Thresholds are learnt through the supernet's weights."""
+        return False
+
     def prepare(self, engine: Engine) -> None:
         """Find the superkernels and make their thresholds with an optimiser of the weights' figures."""
-        recipe, space = self._recipe(engine.recipe), engine.supernet.space
+        recipe, space = own(engine.recipe, SinglePathRecipe), engine.supernet.space
         self._found = superkernels(space.decisions.choices, space.walk(), engine.supernet.network)
         self._runs = self._runtime(space, engine.supernet.task, self._found, recipe)
         self._largest = np.asarray(space.decisions.cardinalities - 1, dtype=np.uint8)
@@ -120,8 +123,8 @@ class SinglePath(Trainer):
 
     def phases(self, steps: int, recipe: Recipe) -> list[Phase]:
         """Indicators dropped at random, then weighed against the resource."""
-        figures = self._recipe(recipe)
-        start = _resource_start(steps, figures)
+        figures = own(recipe, SinglePathRecipe)
+        start = figures.step_of(figures.dropped_epochs, steps)
         weighed = (
             "without a resource" if figures.metric is None else f"{figures.resource_weight:g} ln {figures.metric} in the loss"
         )
@@ -132,13 +135,12 @@ class SinglePath(Trainer):
 
     def step(self, context: StepContext, engine: Engine) -> float:
         """One pass of the largest network under the indicators."""
-        recipe = self._recipe(context.recipe)
-        early = context.step < _resource_start(context.steps, recipe)
+        recipe = own(context.recipe, SinglePathRecipe)
+        early = context.step < recipe.step_of(recipe.dropped_epochs, context.steps)
 
         def drop(indicator: torch.Tensor) -> torch.Tensor:
             return indicator * (float(context.rng.random() < recipe.keep) / recipe.keep) if early else indicator
 
-        self.state.zero_grad(set_to_none=True)
         masked = self._mask(engine, drop)
         indicators = [one.indicators for one in masked]
         self._note(indicators, context.decisions)
@@ -154,11 +156,7 @@ class SinglePath(Trainer):
 
     def after(self, context: StepContext, engine: Engine) -> None:
         """The thresholds' own step, at the rate of the weights."""
-        optimiser = self.optimisers["thresholds"]
-        for group in optimiser.param_groups:
-            group["lr"] = engine.optimiser.param_groups[0]["lr"]
-        engine.ranks.average([one.grad for one in self.state.parameters() if one.grad is not None])
-        optimiser.step()
+        engine.step_along(self.optimisers["thresholds"])
         if context.step + 1 == context.steps:
             with torch.no_grad():
                 indicators = [one.indicators for one in self._mask(engine, lambda indicator: indicator)]
@@ -209,11 +207,6 @@ class SinglePath(Trainer):
         at = None if space.device_of(recipe.metric) is not None else replace(task, resolution=space.task.resolution)
         return LayerwiseRuntime(space.terms(recipe.metric, at), found.kernels, space.decisions.choices)
 
-    @staticmethod
-    def _recipe(recipe: Recipe) -> SinglePathRecipe:
-        assert isinstance(recipe, SinglePathRecipe)
-        return recipe
-
 
 class _Fixed:
     """A layer's policy: parameters that are there already."""
@@ -230,8 +223,3 @@ def _used(layer: ElasticLayer) -> torch.Tensor:
     weight = layer.parts()[0]
     assert weight is not None
     return weight
-
-
-def _resource_start(steps: int, recipe: SinglePathRecipe) -> int:
-    """The first step whose loss holds the resource."""
-    return min(steps, round(steps * recipe.dropped_epochs / recipe.epochs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -11,7 +11,7 @@ from pydantic import Field
 from nas.base.errors import NasError
 from nas.supernet import Space
 from nas.supernet.nesting import not_nested
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Pass, StepContext, Trainer
 
 
@@ -52,9 +52,6 @@ class SortedNet(Trainer):
         "ours: what is usual for networks of this size",
     )
 
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
-
     @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """A space whose networks are not the largest one cut smaller."""
@@ -62,20 +59,18 @@ class SortedNet(Trainer):
 
     def prepare(self, engine: Engine) -> None:
         """See that every sub-network gets images for its batch norms."""
-        recipe = cast(SortedRecipe, engine.recipe)
+        recipe = own(engine.recipe, SortedRecipe)
         images = recipe.batch_size // engine.ranks.size
         if images < 2 * recipe.accumulated:
             raise NasError(
                 f"{images} images a step in each process cannot be shared by {recipe.accumulated} sub-networks, which need at "
                 f"least 2 each; set batch_size to {2 * recipe.accumulated * engine.ranks.size} or more, or accumulated to less"
             )
-        self._engine = engine
 
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """One pass for each sub-network."""
-        assert self._engine is not None
-        count = cast(SortedRecipe, context.recipe).accumulated
-        images = len(self._engine.batch().targets)
+        count = own(context.recipe, SortedRecipe).accumulated
+        images = len(context.engine.batch().targets)
         for index, row in enumerate(context.decisions.sample(context.rng, count)):
             begin, end = images * index // count, images * (index + 1) // count
             yield Pass(row, context.cross_entropy, (end - begin) / images, images=slice(begin, end))
