@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--cells", type=int, default=1, help="cells a stage; the benchmark has 5 (default: %(default)s)")
     parser.add_argument("--architectures", type=int, default=500)
-    parser.add_argument("--validation", type=int, default=500, help="validation images (default: %(default)s)")
+    parser.add_argument("--validation", type=int, default=1000, help="validation images (default: %(default)s)")
     parser.add_argument("--calibration", type=int, default=128, help="images for batch norm (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -76,7 +76,7 @@ def trained(given: argparse.Namespace, space: nas.Space, trainer: str) -> Run:
 
 def rank(given: argparse.Namespace, space: nas.Space, run: Run, truth: dict[bytes, float], rows: np.ndarray) -> dict[str, Any]:
     """Rank correlations over the rows, and the benchmark accuracy of what the supernet prefers."""
-    scores = scored(given, space, run, rows)
+    scores, losses = scored(given, space, run, rows).T
     real = np.array([truth[row.tobytes()] for row in rows])
     derived = run.results["derived"]
     found = rows[int(scores.argmax())]
@@ -89,6 +89,8 @@ def rank(given: argparse.Namespace, space: nas.Space, run: Run, truth: dict[byte
         "seconds": float(training["seconds"]),
         "kendall_tau": float(kendalltau(scores, real).statistic),
         "spearman": float(spearmanr(scores, real).statistic),
+        "kendall_tau_of_loss": float(kendalltau(-losses, real).statistic),
+        "spearman_of_loss": float(spearmanr(-losses, real).statistic),
         "mean_supernet_top1": float(scores.mean()),
         "found_test_top1": truth[found.tobytes()],
         "found_by": "derivation" if derived is not None else f"best of {len(rows)}",
@@ -96,8 +98,8 @@ def rank(given: argparse.Namespace, space: nas.Space, run: Run, truth: dict[byte
 
 
 def scored(given: argparse.Namespace, space: nas.Space, run: Run, rows: np.ndarray) -> np.ndarray:
-    """Validation accuracy (N,) of the rows in the supernet, in percent; found once."""
-    name = f"scores-{len(rows)}-{given.validation}-{given.calibration}.npy"
+    """Validation accuracy in percent and cross-entropy, (N, 2), of the rows in the supernet; found once."""
+    name = f"metrics-{len(rows)}-{given.validation}-{given.calibration}.npy"
     kept = Path(run.path) / name
     if kept.exists():
         return np.asarray(np.load(kept))
@@ -110,7 +112,8 @@ def scored(given: argparse.Namespace, space: nas.Space, run: Run, rows: np.ndarr
         fixed_batches(data, "train", given.calibration, given.calibration),
         fixed_batches(data, "validation", 250, given.validation),
     )
-    scores = np.array([evaluate(row)["top1"] for row in rows])
+    found = [evaluate(row) for row in rows]
+    scores = np.array([[metrics["top1"], metrics["loss"]] for metrics in found])
     np.save(kept, scores)
     return scores
 

@@ -86,6 +86,7 @@ class Darts(Trainer):
     origins: ClassVar[Mapping[str, str]] = {
         "skip_warning": "ours: half of the operators",
         "metric": "ours: the paper weighs none",
+        "reference": "ours: the paper weighs none",
         "resource_weight": "as in ProxylessNAS, add-linear",
     }
 
