@@ -27,7 +27,7 @@ PAIRS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
     "darts": (OPERATORS, ()),
     "delayed-shrinking": (NESTED, ()),
     "fair": (OPERATORS, ()),
-    "fair-darts": (OPERATORS, ()),
+    "fair-darts": (OPERATORS, ("threshold=0.3",)),
     "flops-binned": (OPERATORS, ()),
     "multi-arch": (("cells:nats-size", "vit:resnas-tiny"), ("examples_per_arch=2",)),
     "pc-darts": (OPERATORS, ()),

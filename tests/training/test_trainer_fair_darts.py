@@ -71,3 +71,6 @@ def test_the_user_is_told_of_operators_that_stay_below_the_threshold() -> None:
     stepper = searching(trainer, darts_space(2, 1).supernet(1, 8, 4), steps=1)
     train(stepper, reporter=listening)
     assert any("16 of the 16 derived operators" in line for line in listening.lines)
+    trainer = FairDarts()
+    train(searching(trainer, steps=1), reporter=listening)
+    assert any("on 3 of 3 edges no operator weighs more" in line and "threshold" in line for line in listening.lines)

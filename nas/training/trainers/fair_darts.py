@@ -96,7 +96,7 @@ class FairDarts(Darts):
         return found
 
     def after(self, context: StepContext, engine: Engine) -> None:
-        """As for darts; at the end says how many operators are derived that the threshold would leave out."""
+        """As for darts; at the end says how many operators the threshold leaves out, or would if it could."""
         super().after(context, engine)
         if context.step + 1 < context.steps:
             return
@@ -107,6 +107,12 @@ class FairDarts(Darts):
             engine.say(
                 f"{below} of the {len(kept)} derived operators weigh less than the threshold of {self._threshold:g}, and are "
                 "kept because this space needs them"
+            )
+        empty = sum(operator == self.relaxation.edges[edge].none for edge, operator in kept)
+        if empty:
+            engine.say(
+                f"on {empty} of {len(kept)} edges no operator weighs more than the threshold of {self._threshold:g}, and `none` "
+                "is derived; a longer training or a lower --set threshold keeps more"
             )
 
 
