@@ -111,8 +111,8 @@ class FairDarts(Darts):
         empty = sum(operator == self.relaxation.edges[edge].none for edge, operator in kept)
         if empty:
             engine.say(
-                f"on {empty} of {len(kept)} edges no operator weighs more than the threshold of {self._threshold:g}, and `none` "
-                "is derived; a longer training or a lower --set threshold keeps more"
+                f"on {empty} of {len(kept)} edges no operator weighs more than the threshold of {self._threshold:g}, and "
+                "`none` is derived; a longer training or a lower --set threshold keeps more"
             )
 
 
