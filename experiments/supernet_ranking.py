@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--cells", type=int, default=1, help="cells a stage; the benchmark has 5 (default: %(default)s)")
     parser.add_argument("--architectures", type=int, default=500)
-    parser.add_argument("--validation", type=int, default=1000, help="validation images (default: %(default)s)")
+    parser.add_argument("--validation", type=int, default=500, help="validation images (default: %(default)s)")
     parser.add_argument("--calibration", type=int, default=128, help="images for batch norm (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
