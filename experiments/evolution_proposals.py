@@ -15,7 +15,7 @@ import numpy as np
 from recording import arguments, record
 
 from nas.searching import ArrayHistory, Problem, parse_target
-from nas.searching.evolution import Evolution
+from nas.searching.strategies.evolution import Evolution
 from nas.supernet import Space, open_space
 
 POPULATION, PARENTS, GENERATIONS, SHARE = 100, 25, 500, 20

@@ -18,6 +18,7 @@ ORDER = (
     "supernet",
     "data",
     "training",
+    "predicting",
     "searching",
     "runs",
     "exporting",

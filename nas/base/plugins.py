@@ -13,7 +13,7 @@ from typing import Any
 
 from nas.base.errors import NasError, unknown
 
-KINDS = ("spaces", "trainers", "strategies", "predictors", "devices")
+KINDS = ("spaces", "trainers", "strategies", "predictors", "proxies", "devices")
 
 
 @cache

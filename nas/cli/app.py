@@ -10,7 +10,9 @@ import typer
 from nas.cli import options
 from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
+from nas.cli.predictor import predictors_app
 from nas.cli.progress import TerminalReporter
+from nas.cli.proxy import proxy_app
 from nas.cli.spaces import spaces_app
 from nas.cli.together import compute_of, together
 
@@ -23,6 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(listing_app)
+app.add_typer(proxy_app)
+app.add_typer(predictors_app)
 app.add_typer(spaces_app, name="spaces")
 
 
@@ -45,13 +49,40 @@ def search(
         Optional[str],  # noqa: UP045
         typer.Option(help="Use a trained supernet: the folder of a finished run. Nothing is trained then."),
     ] = None,
+    evaluate: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="FILE",
+            help="Look results up instead of training: a CSV of architectures and figures, or a fitted predictor.",
+        ),
+    ] = None,
     trainer: options.Trainer = "uniform",
+    objective: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="NAME[:max|:min]",
+            help="What is searched for: top1, loss, macs, params, memory, pixel-latency. Repeatable, up to three: the result "
+            "is then the Pareto front, and its knee the winner, or the best that keeps the targets. [default: top1]",
+        ),
+    ] = None,
+    reward: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAME[:WEIGHT]",
+            help="Weigh accuracy and the first target's cost as one figure, instead of bounding the cost: mnasnet-soft, "
+            "mnasnet-hard, tunas, tunas-one-sided.",
+        ),
+    ] = None,
     strategy: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
             help="How the supernet is searched; 'nas strategies' lists them. [default: the architecture that the trainer "
-            "derived, where it derives one, else evolution]"
+            "derived, where it derives one, else evolution, or nsga2 for several objectives]"
         ),
+    ] = None,
+    strategy_set: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="NAME=VALUE", help="Change an option that 'nas strategies NAME' lists; repeatable."),
     ] = None,
     steps: options.Steps = None,
     epochs: options.Epochs = None,
@@ -89,8 +120,9 @@ def search(
     resumable: list[Path] = []
     with together(json, resumable, devices, compute):
         settings = options.settings(set_)
+        strategy_options = options.settings(strategy_set, "--strategy-set", "population=100")
         from nas import jobs
-        from nas.cli.tables import print_search
+        from nas.cli.tables import print_lookup, print_search
 
         run = jobs.search(
             space,
@@ -100,8 +132,12 @@ def search(
             _terminal_reporter(),
             resumable.append,
             supernet=supernet,
+            evaluate=evaluate,
             trainer=trainer,
+            objectives=tuple(objective or ()),
+            reward=reward,
             strategy=strategy,
+            strategy_options=strategy_options,
             steps=steps,
             epochs=epochs,
             minutes=minutes,
@@ -122,6 +158,8 @@ def search(
         )
         if json:
             print_json(run.results)
+        elif evaluate is not None:
+            print_lookup(run.results)
         else:
             print_search(run.results)
 
@@ -191,13 +229,15 @@ def resume(
     """Go on with a run after any interruption."""
     with together(json, [Path(run)], devices, compute_of(Path(run))):
         from nas import jobs
-        from nas.cli.tables import print_search, print_training
+        from nas.cli.tables import print_lookup, print_search, print_training
 
         results = jobs.resume(run, _terminal_reporter()).results
         if json:
             print_json(results)
         elif results["kind"] == "train":
             print_training(results)
+        elif results["kind"] == "lookup":
+            print_lookup(results)
         else:
             print_search(results)
 
@@ -221,13 +261,22 @@ def export(
 
 
 @app.command()
-def show(run: options.RunArgument, json: options.Json = False) -> None:
+def show(
+    run: options.RunArgument,
+    target: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="METRIC=LIMIT", help="Show the best network of the front under this bound, not the winner. Repeatable."
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
     """The winner of a run, layer by layer, and the Pareto front."""
     with guarded(json):
         from nas import jobs
         from nas.cli.tables import print_show
 
-        result = jobs.show(run)
+        result = jobs.show(run, targets=tuple(target or ()))
         if json:
             print_json(result)
         else:

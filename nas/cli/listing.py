@@ -40,15 +40,26 @@ def trainers(
 
 
 @listing_app.command()
-def strategies(json: options.Json = False) -> None:
-    """List the search strategies."""
+def strategies(
+    name: Annotated[Optional[str], typer.Argument(help="Show one strategy's options.")] = None,  # noqa: UP045
+    json: options.Json = False,
+) -> None:
+    """List the search strategies, or show one's options: each with its default, and where that is from."""
     with guarded(json):
-        from nas.base.plugins import installed
-        from nas.searching import open_strategy
+        from nas.searching import describe_strategy, open_strategy, strategy_names
 
-        found = {name: open_strategy(name) for name in installed("strategies")}
+        if name is not None:
+            described = describe_strategy(name, open_strategy(name))
+            if json:
+                print_json(described)
+                return
+            from nas.cli.tables import print_strategy
+
+            print_strategy(described)
+            return
+        found = {name: open_strategy(name) for name in strategy_names()}
         rows = [{"name": name, "summary": s.summary, "source": s.source} for name, s in found.items()]
-        print_rows("strategies", rows, json, "nas search --strategy NAME")
+        print_rows("strategies", rows, json, "nas strategies NAME, nas search --strategy NAME")
 
 
 @listing_app.command()

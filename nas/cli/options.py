@@ -47,12 +47,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run.")]
 
 
-def settings(pairs: list[str] | None) -> dict[str, Any]:
+def settings(pairs: list[str] | None, option: str = "--set", example: str = "learning_rate=0.1") -> dict[str, Any]:
     """NAME=VALUE pairs as a mapping. Raises NasError for anything else."""
     found: dict[str, Any] = {}
     for pair in pairs or []:
         name, separator, value = pair.partition("=")
         if not separator or not name.strip():
-            raise NasError(f"--set takes NAME=VALUE, for example --set learning_rate=0.1; given: {pair}")
+            raise NasError(f"{option} takes NAME=VALUE, for example {option} {example}; given: {pair}")
         found[name.strip()] = value.strip()
     return found

@@ -11,7 +11,18 @@ from rich.table import Table
 
 from nas.base.units import COUNT
 from nas.costs import LatencyTable
-from nas.jobs.readme import columns, effort, heading, network_rows, notes, shown
+from nas.jobs.readme import (
+    columns,
+    effort,
+    heading,
+    measured,
+    measured_heading,
+    measured_shown,
+    network_rows,
+    notes,
+    search_notes,
+    shown,
+)
 
 
 def open_console() -> Console:
@@ -33,13 +44,7 @@ def new_table(*titles: str) -> Table:
 def print_search(figures: Mapping[str, Any]) -> None:
     """Winner, runners-up, random search, test accuracy, and what to type next."""
     console = open_console()
-    names = columns(figures)
-    table = new_table("network", *map(heading, names), "validation top-1")
-    for name, network in network_rows(figures):
-        costs = [shown(metric, network["costs"][metric]) for metric in names]
-        table.add_row(name, *costs, f"{network['validation']['top1']:.2f} %")
-    console.print(table)
-    console.print(effort(figures))
+    _print_networks(console, figures)
     test = figures["winner"]["test"]["top1"]
     console.print(f"Test accuracy of the winner: {test:.2f} % top-1 ({figures['data']['images']['test']} images).")
     onnx = figures["onnx"]
@@ -50,6 +55,27 @@ def print_search(figures: Mapping[str, Any]) -> None:
         console.print(f"- {note}", style="dim")
     console.print(f"\nEverything is in {figures['run']}")
     _next(console, figures)
+
+
+def print_lookup(figures: Mapping[str, Any]) -> None:
+    """Winner, runners-up and random search of a search that looked its evaluations up."""
+    console = open_console()
+    _print_networks(console, figures)
+    console.print(f"Nothing was trained: every figure but the costs is from {figures['evaluated_by']}.")
+    for note in search_notes(figures):
+        console.print(f"- {note}", style="dim")
+    console.print(f"\nEverything is in {figures['run']}")
+    _next(console, figures)
+
+
+def _print_networks(console: Console, figures: Mapping[str, Any]) -> None:
+    names, found = columns(figures), measured(figures)
+    table = new_table("network", *map(heading, names), *(measured_heading(name, figures) for name in found))
+    for name, network in network_rows(figures):
+        costs = [shown(metric, network["costs"][metric]) for metric in names]
+        table.add_row(name, *costs, *(measured_shown(one, network) for one in found))
+    console.print(table)
+    console.print(effort(figures))
 
 
 def print_training(figures: Mapping[str, Any]) -> None:
@@ -116,9 +142,11 @@ def print_show(result: Mapping[str, Any]) -> None:
         console.print(f"The layers without a figure were measured together: {result['grouped_ms']:.3f} ms.")
     figures = result["results"]
     names = columns(figures)
-    front = new_table(*map(heading, names), "validation top-1")
+    found = measured(figures)
+    front = new_table(*map(heading, names), *(measured_heading(name, figures) for name in found))
     for network in result["front"]:
-        front.add_row(*(shown(m, network["costs"][m]) for m in names), f"{network['validation']['top1']:.2f} %")
+        costs = [shown(metric, network["costs"][metric]) for metric in names]
+        front.add_row(*costs, *(measured_shown(one, network) for one in found))
     console.print("\nPareto front of all evaluated networks")
     console.print(front)
 
@@ -141,14 +169,26 @@ def print_listing(rows: Sequence[Mapping[str, Any]], usage: str) -> None:
 def print_trainer(described: Mapping[str, Any]) -> None:
     """A trainer's recipe, figure by figure."""
     console = open_console()
+    _print_figures(console, described, "figure")
+    console.print(f"nas train --trainer {described['name']} --set FIGURE=VALUE", style="dim")
+
+
+def print_strategy(described: Mapping[str, Any]) -> None:
+    """A strategy's options, one by one."""
+    console = open_console()
+    _print_figures(console, described, "option")
+    console.print(f"nas search --strategy {described['name']} --strategy-set OPTION=VALUE", style="dim")
+
+
+def _print_figures(console: Console, described: Mapping[str, Any], title: str) -> None:
+    """Summary and source, then a line for each figure: default, where it is from, what it means."""
     console.print(f"{described['name']}: {described['summary']}", soft_wrap=True)
     console.print(f"paper: {described['source']}", soft_wrap=True)
-    table = new_table("figure", "default", "from", "meaning")
+    table = new_table(title, "default", "from", "meaning")
     for figure in described["figures"]:
         legal = f" ({', '.join(figure['legal'])})" if figure["legal"] else ""
         table.add_row(figure["name"], _figure(figure["default"]), figure["origin"], figure["meaning"] + legal)
     console.print(table)
-    console.print(f"nas train --trainer {described['name']} --set FIGURE=VALUE", style="dim")
 
 
 def print_table(table: LatencyTable, complete: Sequence[str]) -> None:

@@ -32,6 +32,8 @@ def export(path: str | Path, out: str | Path | None = None, space: Space | None 
     """
     run = Run(path, space)
     folder = run.folder
+    if run.manifest.config.evaluate is not None:
+        raise NasError(f"run {path} looked its results up and trained nothing: its winner has no weights to export")
     task = Task(**run.manifest.plan["trained_at"])
     network = run.space.network(run.winner, task).eval()
     weights, _ = load_tensors(folder.weights, "the winner's weights")

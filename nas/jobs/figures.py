@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nas.base.seeds import generator
 from nas.exporting import Comparison
-from nas.runs import Manifest, RunFolder, SearchOutcome, Setting, Trained
+from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained
 from nas.runs.searched import is_given
-from nas.searching import Trial
+from nas.searching import Objective, Scorer, Trial
+from nas.searching.problem import TOP1
+from nas.searching.ranking import front
+from nas.supernet import Task
 
 RUNNERS_UP = 4
 
@@ -38,69 +41,119 @@ def search_figures(
     setting: Setting,
     training: Mapping[str, Any],
     outcome: SearchOutcome,
+    scorer: Scorer,
     test: Mapping[str, float],
     comparison: Comparison,
 ) -> dict[str, Any]:
     """The results of a search."""
     path = str(folder.path)
-    winner = _network(setting, outcome.ranked[0])
-    winner["test"] = dict(test)
-    baseline = None
-    if outcome.baseline is not None:
-        baseline = {"evaluations": len(outcome.baseline), "best": _network(setting, outcome.baseline[0])}
+    found = _found(setting, outcome, setting.trained_at)
+    found["winner"]["test"] = dict(test)
     return {
         "kind": "search",
         "run": path,
-        "space": setting.space.name,
-        "targets": [{"metric": target.metric, "limit": target.limit, "text": str(target)} for target in setting.targets],
+        **_asked(setting),
         "data": _data(manifest),
         "trained_at": str(setting.trained_at),
+        "training": dict(training),
+        "search": {
+            **_effort(setting, outcome),
+            "validation_images": sum(len(batch.targets) for batch in scorer.validation),
+            "calibration_images": sum(map(len, scorer.calibration)),
+        },
+        **found,
+        "onnx": comparison.to_json(),
+        "next": _next_commands(path, setting),
+    }
+
+
+def lookup_figures(folder: RunFolder, setting: Searched, outcome: SearchOutcome) -> dict[str, Any]:
+    """The results of a search that looked its evaluations up."""
+    path = str(folder.path)
+    return {
+        "kind": "lookup",
+        "run": path,
+        **_asked(setting),
+        "evaluated_by": setting.config.evaluate,
+        "search": _effort(setting, outcome),
+        **_found(setting, outcome, None),
+        "next": [f"nas show {path}", *_train_next(setting)],
+    }
+
+
+def _asked(setting: Searched) -> dict[str, Any]:
+    """What was asked for."""
+    return {
+        "space": setting.space.name,
+        "targets": [{"metric": target.metric, "limit": target.limit, "text": str(target)} for target in setting.targets],
+        "objectives": [
+            {"name": one.name, "direction": one.direction, "cheap": one.cheap, "limit": one.limit} for one in setting.objectives
+        ],
+        "reward": None if setting.reward is None else {"name": setting.reward.name, "weight": setting.reward.weight},
         "deployed_at": str(setting.deployed_at),
         "latency": {
             target.metric: _latency_source(setting, target.metric)
             for target in setting.targets
             if setting.space.device_of(target.metric) is not None
         },
-        "training": dict(training),
-        "search": {
-            "strategy": outcome.strategy,
-            "evaluations": len(outcome.ranked) + outcome.failures,
-            "failures": outcome.failures,
-            "validation_images": sum(len(batch.targets) for batch in outcome.scorer.validation),
-            "calibration_images": sum(map(len, outcome.scorer.calibration)),
-        },
-        "winner": winner,
-        "runners_up": [_network(setting, trial) for trial in outcome.ranked[1 : 1 + RUNNERS_UP]],
-        "random_search": baseline,
-        "front": [_network(setting, trial) for trial in front(setting, [*outcome.ranked, *(outcome.baseline or [])])],
-        "onnx": comparison.to_json(),
-        "next": _next_commands(path, setting),
     }
 
 
-def front(setting: Setting, trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that no other beats in both accuracy and the first target's metric (multiply-adds without a target),
-    from the cheapest to the dearest."""
+def _effort(setting: Searched, outcome: SearchOutcome) -> dict[str, Any]:
+    """How it was searched."""
+    return {
+        "strategy": outcome.strategy,
+        "options": dict(setting.config.strategy_options),
+        "evaluations": outcome.evaluations,
+        "failures": outcome.failures,
+    }
+
+
+def _found(setting: Searched, outcome: SearchOutcome, trained_at: Task | None) -> dict[str, Any]:
+    """Winner, runners-up, the best of random search, and the front."""
+    baseline = None
+    if outcome.baseline:
+        baseline = {"evaluations": len(outcome.baseline), "best": _network(setting, outcome.baseline[0], trained_at)}
+    return {
+        "winner": _network(setting, outcome.ranked[0], trained_at),
+        "runners_up": [_network(setting, trial, trained_at) for trial in outcome.ranked[1 : 1 + RUNNERS_UP]],
+        "random_search": baseline,
+        "front": [_network(setting, trial, trained_at) for trial in front(outcome.trials, shown_objectives(setting))],
+    }
+
+
+def _train_next(setting: Searched) -> list[str]:
+    """The command that searches the same space with networks that are trained."""
+    if is_given(setting.config.space):
+        return []
+    targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
+    return [f"nas search --space {shlex.quote(setting.config.space)}{targets}"]
+
+
+def shown_objectives(setting: Searched) -> tuple[Objective, ...]:
+    """The axes of the front: the objectives; of a search with one, the accuracy (or what else was the objective) and the first
+    target's metric, multiply-adds without a target."""
+    if len(setting.objectives) > 1:
+        return setting.objectives
     metric = setting.targets[0].metric if setting.targets else "macs"
-    costs = setting.space.cost(metric, np.stack([trial.row for trial in trials]), setting.deployed_at)
-    best, kept = -np.inf, []
-    for index in sorted(range(len(trials)), key=lambda i: (costs[i], -trials[i].metrics["top1"])):
-        if trials[index].metrics["top1"] > best:
-            best = trials[index].metrics["top1"]
-            kept.append(trials[index])
-    return kept
+    first = setting.objectives[0]
+    if first.name == metric:
+        return (TOP1, first)
+    return (first, Objective(metric, "minimize", setting.space.compiled(metric, setting.deployed_at)))
 
 
-def _network(setting: Setting, trial: Trial) -> dict[str, Any]:
+def _network(setting: Searched, trial: Trial, trained_at: Task | None) -> dict[str, Any]:
     rows = trial.row[None]
-    names = list(dict.fromkeys([*(target.metric for target in setting.targets), "macs", "params", "memory"]))
+    asked = [target.metric for target in setting.targets] + [one.name for one in setting.objectives if one.cheap]
+    names = list(dict.fromkeys([*asked, "macs", "params", "memory"]))
     costs = {name: float(setting.space.cost(name, rows, setting.deployed_at)[0]) for name in names}
-    costs["macs_as_trained"] = float(setting.space.cost("macs", rows, setting.trained_at)[0])
+    if trained_at is not None:
+        costs["macs_as_trained"] = float(setting.space.cost("macs", rows, trained_at)[0])
     architecture = setting.space.decode(rows)[0].to_json()
     return {"architecture": architecture, "validation": dict(trial.metrics), "costs": costs}
 
 
-def _latency_source(setting: Setting, metric: str) -> dict[str, Any]:
+def _latency_source(setting: Searched, metric: str) -> dict[str, Any]:
     """What a latency figure is and where it comes from."""
     table = setting.space.device_of(metric)
     assert table is not None

@@ -17,8 +17,9 @@ def quantity_of(metric: str) -> Quantity:
 
 
 def columns(figures: Mapping[str, Any]) -> list[str]:
-    """The costs that a table of networks shows: the targets', then multiply-adds and parameters."""
-    return list(dict.fromkeys([*(target["metric"] for target in figures["targets"]), "macs", "params"]))
+    """The costs that a table of networks shows: the targets', the objectives', then multiply-adds and parameters."""
+    objectives = [one["name"] for one in figures.get("objectives", ()) if one["cheap"]]
+    return list(dict.fromkeys([*(target["metric"] for target in figures["targets"]), *objectives, "macs", "params"]))
 
 
 def network_rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -54,6 +55,7 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
         f"Multiply-adds, parameters and memory are those of the deployed network ({figures['deployed_at']}). Accuracies "
         f"and the exported files are at the training resolution ({figures['trained_at']})."
     )
+    lines += search_notes(figures)
     if figures["training"]["separate"]:
         weights = f"Every network was trained from scratch for {figures['training']['steps']} steps"
     else:
@@ -76,6 +78,41 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def search_notes(figures: Mapping[str, Any]) -> list[str]:
+    """How the winner was picked, where that is not simply the best objective."""
+    names = [one["name"] for one in figures.get("objectives", ())]
+    lines = []
+    if len(names) > 1:
+        picked = "the best in the first" if any(t["metric"] in names[1:] for t in figures["targets"]) else "its knee"
+        lines.append(f"The front of {' and '.join(names)} has {len(figures['front'])} networks; the winner is {picked}.")
+    if figures.get("reward"):
+        reward = figures["reward"]
+        lines.append(
+            f"The winner has the highest reward '{reward['name']}' (weight {reward['weight']:g}), which weighs accuracy "
+            f"against {figures['targets'][0]['text'].replace('<=', 'around')}: that target is no bound."
+        )
+    return lines
+
+
+def measured(figures: Mapping[str, Any]) -> list[str]:
+    """The figures that evaluations found: the objectives that are no costs, and the reward."""
+    names = [one["name"] for one in figures.get("objectives", ()) if not one["cheap"]] or ["top1"]
+    return [*names, *([figures["reward"]["name"]] if figures.get("reward") else [])]
+
+
+def measured_heading(name: str, figures: Mapping[str, Any]) -> str:
+    """A column's title for what an evaluation found."""
+    return f"validation {name.replace('top1', 'top-1')}" if figures["kind"] == "search" else name
+
+
+def measured_shown(name: str, network: Mapping[str, Any]) -> str:
+    """What an evaluation found; the table of a lookup may lack a figure."""
+    value = network["validation"].get(name)
+    if value is None:
+        return ""
+    return f"{value:.2f} %" if name == "top1" else f"{value:.4g}"
+
+
 def effort(figures: Mapping[str, Any]) -> str:
     """What the search and random search spent, in a sentence."""
     search, baseline = figures["search"], figures["random_search"]
@@ -86,7 +123,6 @@ def effort(figures: Mapping[str, Any]) -> str:
 
 def search_readme(figures: Mapping[str, Any]) -> str:
     """The page of a finished search."""
-    names = columns(figures)
     asked = ", ".join(target["text"] for target in figures["targets"]) or "no bound"
     lines = [
         f"# {figures['space']} on {figures['data']['name']}: {asked}",
@@ -94,12 +130,8 @@ def search_readme(figures: Mapping[str, Any]) -> str:
         f"Test accuracy of the winner: **{figures['winner']['test']['top1']:.2f} %** top-1 "
         f"({figures['data']['images']['test']} images).",
         "",
-        "| network | " + " | ".join(map(heading, names)) + " | validation top-1 |",
-        "|---" * (len(names) + 2) + "|",
+        *_networks(figures),
     ]
-    for name, network in network_rows(figures):
-        costs = " | ".join(shown(metric, network["costs"][metric]) for metric in names)
-        lines.append(f"| {name} | {costs} | {network['validation']['top1']:.2f} % |")
     lines += ["", effort(figures), ""]
     lines += [f"- {note}" for note in notes(figures)]
     onnx = figures["onnx"]
@@ -124,6 +156,38 @@ def search_readme(figures: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def lookup_readme(figures: Mapping[str, Any]) -> str:
+    """The page of a search that looked its evaluations up."""
+    asked = ", ".join(target["text"] for target in figures["targets"]) or "no bound"
+    lines = [
+        f"# {figures['space']}, results looked up: {asked}",
+        "",
+        *_networks(figures),
+        "",
+        effort(figures),
+        "",
+        f"- Nothing was trained: every figure but the costs is from `{figures['evaluated_by']}`.",
+        *(f"- {note}" for note in search_notes(figures)),
+        "",
+        "Next:",
+        "",
+        *(f"    {command}" for command in figures["next"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _networks(figures: Mapping[str, Any]) -> list[str]:
+    """Winner, runners-up and the best of random search, as a table."""
+    names, found = columns(figures), measured(figures)
+    titles = [*map(heading, names), *(measured_heading(name, figures) for name in found)]
+    lines = ["| network | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for name, network in network_rows(figures):
+        cells = [shown(metric, network["costs"][metric]) for metric in names] + [measured_shown(one, network) for one in found]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def training_readme(figures: Mapping[str, Any]) -> str:

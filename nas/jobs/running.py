@@ -14,6 +14,7 @@ from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
 from nas.exporting import write_plain
 from nas.jobs.figures import candidate_training, search_figures, supernet_training, training_figures
+from nas.jobs.looking_up import begin_lookup, resume_lookup
 from nas.jobs.onnx_file import write_onnx
 from nas.jobs.readme import search_readme, training_readme
 from nas.jobs.run import Run
@@ -64,7 +65,7 @@ def search(
         started: is told the folder as soon as there is something to resume.
         options: any field of `nas.runs.RunConfig`: trainer, strategy, steps, epochs, minutes, evaluations, seed,
             resolution, deploy_resolution, supernet, compute, precision, cutout, mixup, cutmix, randaugment,
-            log, settings, validation_images, calibration_images.
+            log, settings, validation_images, calibration_images, objectives, reward, strategy_options, evaluate.
 
     Several processes of one `torch.distributed` group may call this together: they train together, and the first one alone
     writes, searches and returns.
@@ -105,6 +106,8 @@ def resume(path: str | Path, reporter: Reporter | None = None, space: Space | No
     manifest = ranks.share(lambda: read_manifest(folder.path))
     if ranks.share(folder.results.exists):
         return _finished(path, space)
+    if manifest.config.evaluate is not None:
+        return resume_lookup(folder, manifest, reporter or Silent(), space)
     with folder.locked() if ranks.leads else contextlib.nullcontext():
         setting = prepare(manifest.config, space_of(manifest, space))
         if setting.data.fingerprint != manifest.data["fingerprint"]:
@@ -138,7 +141,11 @@ def _begin(
     source = str(data or "digits")
     if source != "digits" and Path(source).exists():
         source = str(Path(source).resolve())
+    if options.get("evaluate") is not None:
+        options["evaluate"] = str(Path(options["evaluate"]).resolve())
     config = RunConfig.checked(space=reference(space), targets=tuple(targets), data=source, **options)
+    if config.evaluate is not None:
+        return begin_lookup(config, opened, out, reporter or Silent(), started)
     setting, ranks = prepare(config, opened), current_ranks()
     steps = ranks.gather(planned_steps(setting))[0]  # minutes are measured, in every process a little differently
     if not ranks.leads:
@@ -191,7 +198,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     real = next(fixed_batches(setting.data, "validation", 7, 7)).images
     architecture = setting.space.decode(best.row[None])[0]
     comparison = write_onnx(network, folder.onnx, setting.space, architecture, setting.trained_at, manifest, real)
-    figures = search_figures(folder, manifest, setting, training, outcome, test, comparison)
+    figures = search_figures(folder, manifest, setting, training, outcome, scorer, test, comparison)
     write_json(folder.winner, figures["winner"])
     write_text(folder.readme, search_readme(figures))
     write_json(folder.results, figures)

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nas.base.errors import NasError
 from nas.costs import layers
+from nas.jobs.readme import measured
 from nas.jobs.run import Run
+from nas.searching import parse_target
 from nas.supernet import Space, Task
 
 
-def show(path: str | Path, space: Space | None = None) -> dict[str, Any]:
+def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = ()) -> dict[str, Any]:
     """The winner's layers at the deployment task, with the first latency target's milliseconds, and the front.
 
     Args:
         space: for a run of a space that only exists as an object: the same again.
+        targets: upper bounds such as 'macs<=200M'; the best network of the front that keeps them is shown, not the winner.
 
     Returns:
         {"run", "architecture", "at", "device", "layers": [...], "grouped_ms", "front": [...], "results": {...}}.
 
     Raises:
-        NasError: the run is not finished, or only trained.
+        NasError: the run is not finished, or only trained; or nothing on the front keeps the targets.
     """
     run = Run(path, space)
     architecture = run.winner
     figures = run.results
+    if targets:
+        architecture = run.space.validate(_select(run, targets)["architecture"])
     deployed = Task(**run.manifest.plan["deployed_at"])
     table = next((run.space.device_of(metric) for metric in figures["latency"]), None)
     task = deployed if table is None else Task(table.channels, table.resolution, table.classes)
@@ -46,3 +53,22 @@ def show(path: str | Path, space: Space | None = None) -> dict[str, Any]:
         "front": figures["front"],
         "results": figures,
     }
+
+
+def _select(run: Run, texts: Sequence[str]) -> dict[str, Any]:
+    """The network of the front that keeps some targets and is best in the first objective that evaluations found."""
+    targets = [parse_target(text, run.space) for text in texts]
+    networks: list[dict[str, Any]] = run.results["front"]
+    for target in targets:
+        if target.metric not in networks[0]["costs"]:
+            known = ", ".join(networks[0]["costs"])
+            raise NasError(f"the networks of this run were not measured by {target.metric}; select by one of: {known}")
+    kept = [one for one in networks if all(one["costs"][target.metric] <= target.limit for target in targets)]
+    if not kept:
+        least = {target.metric: min(one["costs"][target.metric] for one in networks) for target in targets}
+        lowest = ", ".join(f"{target.metric} {target.quantity.format(least[target.metric])}" for target in targets)
+        raise NasError(f"no network of this front keeps {' and '.join(map(str, targets))}; its lowest: {lowest}")
+    name = measured(run.results)[0]
+    directions = {one["name"]: one["direction"] for one in run.results.get("objectives", ())}
+    sign = -1.0 if directions.get(name) == "minimize" else 1.0
+    return max(kept, key=lambda one: sign * one["validation"][name])

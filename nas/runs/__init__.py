@@ -2,8 +2,9 @@
 
 from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
+from nas.runs.looked_up import prepare_lookup
 from nas.runs.manifest import Manifest, read_manifest
-from nas.runs.setting import Setting, prepare
+from nas.runs.setting import Searched, Setting, prepare
 from nas.runs.stages import (
     SearchOutcome,
     Trained,
@@ -19,11 +20,13 @@ __all__ = [
     "RunConfig",
     "RunFolder",
     "SearchOutcome",
+    "Searched",
     "Setting",
     "Trained",
     "candidate_scorer",
     "follow_stage",
     "prepare",
+    "prepare_lookup",
     "read_manifest",
     "search_stage",
     "supernet_scorer",

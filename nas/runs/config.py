@@ -18,7 +18,10 @@ class RunConfig(BaseModel):
     data: str = "digits"
     targets: tuple[str, ...] = ()
     trainer: str = "uniform"
+    objectives: tuple[str, ...] = ()
+    reward: str | None = None
     strategy: str | None = None
+    strategy_options: dict[str, str | float | int | bool | None] = {}
     steps: int | None = Field(None, gt=0)
     epochs: float | None = Field(None, gt=0, allow_inf_nan=False)
     minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -29,6 +32,7 @@ class RunConfig(BaseModel):
     resolution: int | None = Field(None, ge=8, le=1024)
     deploy_resolution: int | None = Field(None, ge=8, le=4096)
     supernet: str | None = None
+    evaluate: str | None = None
     compute: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     cutout: int = Field(0, ge=0)

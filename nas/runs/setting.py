@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,19 @@ from nas.choices import Option
 from nas.data import Augmentation, ImageData, TrainingBatches, load_data
 from nas.runs.config import RunConfig
 from nas.runs.trained import SupernetFacts, read_facts
-from nas.searching import Problem, Target, open_strategy, parse_target
+from nas.searching import (
+    Objective,
+    Problem,
+    Reward,
+    Target,
+    checked_options,
+    make_strategy,
+    open_strategy,
+    parse_objective,
+    parse_reward,
+    parse_target,
+)
+from nas.searching.objectives import SCORED, default_objective, limited
 from nas.supernet import Space, Supernet, Task, open_space
 from nas.supernet.separate import no_supernet
 from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, require_log, steps_for_minutes
@@ -27,31 +40,59 @@ The trainers' own defaults are for data sets a hundred times that size."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A run's parts.
+class Searched:
+    """What a run searches.
 
     Attributes:
-        trained_at: the task the supernet is trained for.
+        objectives: what is searched for; what the reward weighs, where one was asked for.
+        reward: makes one figure of the accuracy and the first target, which then is no bound.
         deployed_at: the task at which counts (multiply-adds, parameters, memory) are taken.
-        recipe: the trainer's defaults with what was asked.
-        augmentation: of the training images.
     """
 
     config: RunConfig
     space: Space
     targets: tuple[Target, ...]
     bounds: tuple[Bound, ...]
-    trained_at: Task
+    objectives: tuple[Objective, ...]
+    reward: Reward | None
     deployed_at: Task
-    data: ImageData
-    recipe: Recipe
-    augmentation: Augmentation
-    compute: torch.device
 
     def problem(self, derived: Mapping[str, Option] | None = None) -> Problem:
         """What is searched, with the architecture that the training derived, if any."""
         row = None if derived is None else self.space.encode([self.space.validate(derived)])[0]
-        return Problem(self.space.decisions, self.bounds, derived=row)
+        space, objectives = self.space, self.objectives if self.reward is None else (self.reward.objective,)
+        dimensions = None if space.separate else space.dimensions
+        operators = partial(space.counting_walk, self.deployed_at)
+        return Problem(space.decisions, self.bounds, objectives, row, space.encoding, dimensions, operators)
+
+    @property
+    def strategy(self) -> str | None:
+        """The strategy where none was asked for and none follows from the training: by the number of objectives."""
+        several = self.reward is None and len(self.objectives) > 1
+        return self.config.strategy or ("nsga2" if several else None)
+
+    @property
+    def chosen_by_target(self) -> bool:
+        """Whether a target bounds an objective beside the first, so that it and not the knee picks from the front."""
+        bounded = {target.metric for target in self.targets}
+        return any(objective.name in bounded for objective in self.objectives[1:])
+
+
+@dataclass(frozen=True)
+class Setting(Searched):
+    """The parts of a run that trains.
+
+    Attributes:
+        trained_at: the task the supernet is trained for.
+        recipe: the trainer's defaults with what was asked.
+        augmentation: of the training images.
+    """
+
+    trained_at: Task
+    data: ImageData
+    recipe: Recipe
+    augmentation: Augmentation
+    compute: torch.device
 
     def supernet(self) -> Supernet:
         """A fresh supernet for the task it is trained at, laid out as in training."""
@@ -95,36 +136,27 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
     """
     space = space or open_space(config.space)
     trainer = open_trainer(config.trainer)
-    if config.strategy is not None:
-        open_strategy(config.strategy)
+    checked_strategy(config)
     require_log(config.log)
     if space.separate:
         _require_separate(space, config)
     recipe = trainer.defaults.changed(space.recipe).changed(config.settings)
     if not space.separate and config.supernet is None:
         require_fit(config.trainer, trainer, space, recipe)
-    targets = tuple(parse_target(text, space) for text in config.targets)
-    repeated = [target.metric for target in targets if sum(t.metric == target.metric for t in targets) > 1]
-    if repeated:
-        raise NasError(f"{repeated[0]} is bounded twice; give each target once")
     compute = _compute(config.compute)
-    tabled = [target for target in targets if space.device_of(target.metric) is not None]
-    asked = None if config.deploy_resolution is None else Task(resolution=config.deploy_resolution)
-    for target in tabled:
-        _require(space, target, asked, config)
+    targets, resolution = read_targets(config, space)
     facts = read_facts(Path(config.supernet)) if config.supernet is not None else None
     data = _data(config, space, facts)
     trained_at = Task(data.channels, data.resolution, len(data.classes))
-    tables = [space.task_of(target.metric).resolution for target in tabled]
-    if len(set(tables)) > 1 and config.deploy_resolution is None:
-        raise NasError(f"the targets' tables were measured at different resolutions: {sorted(set(tables))} px")
-    deployed = config.deploy_resolution or next(iter(tables), space.task.resolution)
+    deployed = config.deploy_resolution or resolution or space.task.resolution
     deployed_at = replace(trained_at, resolution=deployed)
     space = space.at(trained_at, deployed_at)
     for target in targets:
-        if target not in tabled:
-            _require(space, target, deployed_at, config)
-    bounds = tuple(target.bound(space, deployed_at) for target in targets)
+        if space.device_of(target.metric) is None:
+            require_possible(space, target, deployed_at, config)
+    objectives, reward = read_objectives(config, space, targets, deployed_at)
+    bounding = targets if reward is None else targets[1:]
+    bounds = tuple(target.bound(space, deployed_at) for target in bounding)
     if bounds:
         sample_bounded(space.decisions, generator(config.seed, "feasibility"), 1, bounds)
     augmentation = replace(
@@ -135,7 +167,23 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
         randaugment=config.randaugment,
     )
     augmentation.check(data.resolution)
-    setting = Setting(config, space, targets, bounds, trained_at, deployed_at, data, recipe, augmentation, compute)
+    setting = Setting(
+        config,
+        space,
+        targets,
+        bounds,
+        objectives,
+        reward,
+        deployed_at,
+        trained_at,
+        data,
+        recipe,
+        augmentation,
+        compute,
+    )
+    if config.strategy is not None:
+        # Refuses a space that the strategy cannot search, before anything is trained.
+        make_strategy(config.strategy, open_strategy(config.strategy), setting.problem(), config.seed, config.strategy_options)
     if facts is None:
         # Refuses a batch that is larger than the training data.
         setting.batches()
@@ -175,6 +223,64 @@ def describe_data(data: ImageData) -> dict[str, Any]:
     }
 
 
+def checked_strategy(config: RunConfig) -> None:
+    """Refuse a strategy, or an option of it, that there is not."""
+    if config.strategy is not None:
+        checked_options(config.strategy, open_strategy(config.strategy), config.strategy_options)
+    elif config.strategy_options:
+        raise NasError("--strategy-set changes a strategy that is named with --strategy; name it, too")
+
+
+def read_targets(config: RunConfig, space: Space) -> tuple[tuple[Target, ...], int | None]:
+    """The targets, and the resolution of the device tables behind them; None without any.
+
+    Raises:
+        NasError: a target is wrong or given twice, a table's cannot be met, or tables differ in their resolution.
+    """
+    targets = tuple(parse_target(text, space) for text in config.targets)
+    repeated = [target.metric for target in targets if sum(t.metric == target.metric for t in targets) > 1]
+    if repeated:
+        raise NasError(f"{repeated[0]} is bounded twice; give each target once")
+    tabled = [target for target in targets if space.device_of(target.metric) is not None]
+    asked = None if config.deploy_resolution is None else Task(resolution=config.deploy_resolution)
+    for target in tabled:
+        require_possible(space, target, asked, config)
+    tables = [space.task_of(target.metric).resolution for target in tabled]
+    if len(set(tables)) > 1 and config.deploy_resolution is None:
+        raise NasError(f"the targets' tables were measured at different resolutions: {sorted(set(tables))} px")
+    return targets, next(iter(tables), None)
+
+
+def read_objectives(
+    config: RunConfig,
+    space: Space,
+    targets: tuple[Target, ...],
+    deployed_at: Task,
+    measured: tuple[str, ...] = tuple(SCORED),
+) -> tuple[tuple[Objective, ...], Reward | None]:
+    """The objectives that were asked for, with the limits of the targets, and the reward that weighs them.
+
+    Args:
+        measured: what an evaluation finds.
+    """
+    named = config.objectives or (default_objective(measured),)
+    objectives = limited(tuple(parse_objective(text, space, deployed_at, measured) for text in named), targets)
+    if all(objective.cheap for objective in objectives):
+        raise NasError(
+            f"{' and '.join(one.name for one in objectives)} need no evaluation, only to be computed; name what an evaluation "
+            f"finds, too: {', '.join(measured)}"
+        )
+    Problem(space.decisions, objectives=objectives)
+    if config.reward is None:
+        return objectives, None
+    name, weight = parse_reward(config.reward)
+    if config.objectives:
+        raise NasError(f"--reward {name} makes one figure of accuracy and cost; leave out --objective, or leave out --reward")
+    if not targets:
+        raise NasError(f"--reward {name} weighs the accuracy against a cost; give its target, such as --target macs=300M")
+    return objectives, Reward(name, targets[0].bound(space, deployed_at), weight)
+
+
 def _require_separate(space: Space, config: RunConfig) -> None:
     """Refuse what only makes sense for a supernet."""
     if config.supernet is not None:
@@ -194,7 +300,7 @@ def _require_separate(space: Space, config: RunConfig) -> None:
         )
 
 
-def _require(space: Space, target: Target, task: Task | None, config: RunConfig) -> None:
+def require_possible(space: Space, target: Target, task: Task | None, config: RunConfig) -> None:
     """Refuse a target below the space's minimum, with the figures that a user needs to choose another."""
     cost = space.compiled(target.metric, task)
     least = cost.minimum()

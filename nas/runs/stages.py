@@ -14,10 +14,22 @@ from nas.base.progress import Reporter
 from nas.choices import Option
 from nas.data import Batch, fixed_batches
 from nas.runs.folder import RunFolder
-from nas.runs.setting import Setting, describe_data
+from nas.runs.setting import Searched, Setting, describe_data
 from nas.runs.trained import FORMAT, SupernetFacts, load_trained, locate, read_facts, write_trained
-from nas.searching import CandidateEvaluator, CandidateTraining, Evaluator, Scorer, StudyHistory, Trial, open_strategy, search
+from nas.searching import (
+    CandidateEvaluator,
+    CandidateTraining,
+    Evaluator,
+    Reward,
+    StudyHistory,
+    Trial,
+    make_strategy,
+    open_strategy,
+    search,
+)
+from nas.searching.driver import Evaluate, Known
 from nas.searching.problem import keys
+from nas.searching.ranking import ranked
 from nas.supernet import SeparateSpace, Supernet
 from nas.training import Follower, current_ranks, open_log, train
 
@@ -37,17 +49,19 @@ class SearchOutcome:
     """What a search found.
 
     Attributes:
-        ranked: distinct successful trials, the best first.
+        ranked: distinct successful trials, the best first; with several objectives the pick of the front, then the front.
+        trials: all successful ones of the search and of random search, whatever their fidelity.
+        evaluations: how many the search made, `failures` of which failed.
         baseline: the same for random search with as many evaluations; None where the strategy is random search.
         strategy: its name.
-        scorer: scores further architectures the same way, and gives their networks.
     """
 
     ranked: list[Trial]
     baseline: list[Trial] | None
+    trials: list[Trial]
+    evaluations: int
     failures: int
     strategy: str
-    scorer: Scorer
 
 
 def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Reporter) -> Trained:
@@ -126,15 +140,16 @@ def _validation(setting: Setting) -> Iterator[Batch]:
 
 def search_stage(
     folder: RunFolder,
-    setting: Setting,
-    scorer: Scorer,
+    setting: Searched,
+    scorer: Evaluate,
     reporter: Reporter,
-    baseline: Scorer | None = None,
+    baseline: Evaluate | None = None,
     derived: Mapping[str, Option] | None = None,
 ) -> SearchOutcome:
     """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped.
 
-    Without a strategy asked for, it is `derived` where the training derived an architecture, else `evolution`.
+    Without a strategy asked for, it is `derived` where the training derived an architecture, else `nsga2` for several
+    objectives and `evolution` for one.
 
     Args:
         scorer: evaluates what the strategy proposes.
@@ -142,31 +157,36 @@ def search_stage(
         derived: decisions of the architecture at which the training arrived.
     """
     config = setting.config
-    asked = config.strategy or ("evolution" if derived is None else "derived")
+    asked = setting.strategy or ("evolution" if derived is None else "derived")
     problem = setting.problem(derived)
-    scorers = (scorer, baseline or scorer)
-    known: dict[bytes, Mapping[str, float]] = {}
+    scorers = [_rewarded(evaluate, setting.reward) for evaluate in (scorer, baseline or scorer)]
+    known: Known = {}
     histories = []
     strategies = [asked] + ["random"] * (asked != "random")
     for study in ("search", "baseline")[: len(strategies)]:
-        history = StudyHistory(folder.study, study, setting.space)
+        history = StudyHistory(folder.study, study, setting.space, problem.objectives)
         done = [trial for trial in history.trials if trial.failure is None]
         if done:
-            known.update(zip(keys(np.stack([t.row for t in done])), (t.metrics for t in done), strict=True))
+            for key, trial in zip(keys(np.stack([t.row for t in done])), done, strict=True):
+                known[key, trial.fidelity] = trial.metrics
         histories.append(history)
     titles = (f"search: {asked}", "random search")
     for name, history, title, evaluate in zip(strategies, histories, titles, scorers, strict=False):
-        strategy = open_strategy(name)(problem, config.seed)
+        options = config.strategy_options if name == asked else {}
+        strategy = make_strategy(name, open_strategy(name), problem, config.seed, options)
         search(strategy, history, evaluate, config.evaluations, reporter, title, known)
-    main, *rest = histories
-    ranked = rank(main.trials)
-    if not ranked:
+    main = histories[0]
+    found, *others = (ranked(history.trials, problem.objectives, setting.chosen_by_target) for history in histories)
+    if not found:
         raise NasError("the search evaluated nothing successfully; the study in the run's folder holds the reasons")
     failures = sum(trial.failure is not None for trial in main.trials)
-    return SearchOutcome(ranked, rank(rest[0].trials) if rest else None, failures, asked, scorer)
+    trials = [trial for history in histories for trial in history.trials if trial.failure is None]
+    return SearchOutcome(found, others[0] if others else None, trials, len(main), failures, asked)
 
 
-def rank(trials: list[Trial]) -> list[Trial]:
-    """Successful trials, the most accurate first; among equals the one with the lower validation loss, then the earlier."""
-    done = [trial for trial in trials if trial.failure is None]
-    return sorted(done, key=lambda trial: (-trial.metrics["top1"], trial.metrics["loss"]))
+def _rewarded(evaluate: Evaluate, reward: Reward | None) -> Evaluate:
+    """The same evaluation, with the reward among its figures."""
+    if reward is None:
+        return evaluate
+    weigh = reward
+    return lambda row, fidelity=1.0: weigh(row, evaluate(row, fidelity=fidelity))

@@ -3,10 +3,16 @@
 from nas.searching.candidates import CandidateEvaluator, CandidateTraining
 from nas.searching.driver import search
 from nas.searching.evaluate import Evaluator, Scorer
+from nas.searching.fronts import front_of, knee
 from nas.searching.history import ArrayHistory, History, Trial
+from nas.searching.objectives import parse_objective
+from nas.searching.options import checked_options, describe_strategy, make_strategy
+from nas.searching.predicted import PredictorEvaluator
 from nas.searching.problem import Objective, Problem
-from nas.searching.strategy import Strategy, open_strategy
+from nas.searching.rewards import Reward, parse_reward
+from nas.searching.strategy import Strategy, open_strategy, strategy_names
 from nas.searching.study import StudyHistory
+from nas.searching.tables import TableEvaluator, read_table
 from nas.searching.targets import Target, parse_target
 
 __all__ = [
@@ -16,13 +22,25 @@ __all__ = [
     "Evaluator",
     "History",
     "Objective",
+    "PredictorEvaluator",
     "Problem",
+    "Reward",
     "Scorer",
     "Strategy",
     "StudyHistory",
+    "TableEvaluator",
     "Target",
     "Trial",
+    "checked_options",
+    "describe_strategy",
+    "front_of",
+    "knee",
+    "make_strategy",
     "open_strategy",
+    "parse_objective",
+    "parse_reward",
     "parse_target",
+    "read_table",
     "search",
+    "strategy_names",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from nas.base.errors import NasError
 from nas.base.seeds import integer_seed
 from nas.data import Batch, TrainingBatches
 from nas.searching.evaluate import score
+from nas.searching.fidelity import part
 from nas.supernet import SeparateSpace, Supernet, Task
 from nas.supernet.weights import load_tensors, save_tensors
 from nas.training import Alone, Diverged, Recipe, Stepper, train
@@ -76,41 +77,45 @@ class CandidateEvaluator:
         """The best candidate's weights; the file also says whose they are and what they scored."""
         return self.folder / "best.safetensors"
 
-    def __call__(self, row: np.ndarray) -> dict[str, float]:
+    def __call__(self, row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
         """'top1' in percent and mean cross-entropy 'loss' on the validation images.
+
+        Args:
+            fidelity: the share of the training steps; the schedule is as much shorter.
 
         Raises:
             ArithmeticError: training diverged, or the scores do not depend on the image.
         """
-        checkpoint = self._checkpoint(row)
+        training = replace(self.training, steps=part(self.training.steps, fidelity))
+        checkpoint = self._checkpoint(row, training.steps)
         try:
-            network = self.training.run(row, checkpoint)
+            network = training.run(row, checkpoint)
             metrics = score(network, self.validation)
             self._require_varied(network)
         except ArithmeticError:
             checkpoint.unlink(missing_ok=True)
             raise
-        if self.keep:
+        if self.keep and fidelity == 1.0:
             self._keep_better(row, network, metrics)
         checkpoint.unlink(missing_ok=True)
         return metrics
 
     def network(self, row: np.ndarray) -> fx.GraphModule:
-        """The network of a row as it was scored; where its weights were not kept, it is trained again in the same way."""
+        """The network of a row as a full evaluation scores it; where its weights were not kept, it is trained again."""
         with contextlib.suppress(NasError):
             tensors, facts = load_tensors(self.best, "the best candidate's weights")
             if facts["row"] == row.tobytes().hex():
                 network = self.training.space.network_of(row, self.training.task, 0)
                 network.load_state_dict(tensors)
                 return network.eval()
-        checkpoint = self._checkpoint(row)
+        checkpoint = self._checkpoint(row, self.training.steps)
         network = self.training.run(row, checkpoint).cpu()
         checkpoint.unlink(missing_ok=True)
         return network
 
-    def _checkpoint(self, row: np.ndarray) -> Path:
+    def _checkpoint(self, row: np.ndarray, steps: int) -> Path:
         """The file of this candidate; those of others, which a kill may have left, are removed."""
-        name = f"training-{integer_seed(0, row.tobytes().hex()):016x}.safetensors"
+        name = f"training-{integer_seed(steps, row.tobytes().hex()):016x}.safetensors"
         for other in self.folder.glob("training-*.safetensors"):
             if other.name != name:
                 other.unlink(missing_ok=True)

@@ -9,11 +9,16 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
+from nas.searching.fidelity import TOLERANCE, affordable, checked, spent
 from nas.searching.history import History, Trial
 from nas.searching.problem import keys
 from nas.searching.strategy import Strategy
 
-Evaluate = Callable[[np.ndarray], Mapping[str, float]]
+Evaluate = Callable[..., Mapping[str, float]]
+"""row -> metrics; also takes `fidelity=` where a strategy asks for less than full evaluations."""
+
+Known = dict[tuple[bytes, float], Mapping[str, float]]
+"""Metrics by the key of an architecture and the fidelity at which they were found."""
 
 
 def search(
@@ -23,44 +28,60 @@ def search(
     evaluations: int,
     reporter: Reporter | None = None,
     title: str = "searching",
-    known: dict[bytes, Mapping[str, float]] | None = None,
+    known: Known | None = None,
 ) -> None:
-    """Evaluate what the strategy proposes until the history holds `evaluations`, or the space is exhausted.
+    """Evaluate what the strategy proposes until `evaluations` are spent, or the space is exhausted.
 
     An evaluation that raises a RuntimeError, ValueError or ArithmeticError, or that returns a figure that is not finite, is
     recorded with its reason and does not end the search.
 
     Args:
-        known: metrics of architectures by key, read and added to, so that nothing is evaluated twice.
+        evaluations: how many full evaluations may be spent; one at half fidelity counts for half.
+        known: what was found before, read and added to, so that nothing is evaluated twice.
 
     Raises:
-        NasError: every evaluation of the first batch failed.
+        NasError: every evaluation of the first batch failed, or an evaluation gives no figure that an objective needs.
     """
     reporter = reporter or Silent()
     known = {} if known is None else known
-    reporter.start(title, evaluations, len(history))
+    needed = [objective.name for objective in strategy.problem.objectives if not objective.cheap]
+    reporter.start(title, evaluations, _whole(history))
+    said: str | None = None
     try:
-        while len(history) < evaluations:
-            rows = strategy.ask(history)
+        while spent(history) < evaluations - TOLERANCE:
+            rows, fidelity = strategy.ask(history), checked(strategy.fidelity(history))
+            remark = strategy.remark()
+            if remark is not None and remark != said:
+                reporter.say(remark)
+            said = remark
+            rows = rows[: affordable(history, evaluations, fidelity)]
             if not len(rows):
                 break
-            for key, row in zip(keys(rows), rows[: evaluations - len(history)], strict=False):
-                history.add(_trial(key, row, evaluate, known))
+            for key, row in zip(keys(rows), rows, strict=True):
+                history.add(_trial(key, row, fidelity, evaluate, known, needed))
                 best = float(history.scores().max())
-                reporter.advance(len(history), f"best {best:.2f}" if np.isfinite(best) else "")
+                reporter.advance(_whole(history), f"best {best:.2f}" if np.isfinite(best) else "")
             if not np.isfinite(history.scores().max()):
                 raise NasError("every evaluation so far has failed; the study in the run's folder holds the reasons")
     finally:
         reporter.finish()
 
 
-def _trial(key: bytes, row: np.ndarray, evaluate: Evaluate, known: dict[bytes, Mapping[str, float]]) -> Trial:
-    if key not in known:
+def _whole(history: History) -> int:
+    return int(spent(history) + TOLERANCE)
+
+
+def _trial(key: bytes, row: np.ndarray, fidelity: float, evaluate: Evaluate, known: Known, needed: list[str]) -> Trial:
+    if (key, fidelity) not in known:
         try:
-            known[key] = evaluate(row)
+            known[key, fidelity] = evaluate(row) if fidelity == 1.0 else evaluate(row, fidelity=fidelity)
         except (RuntimeError, ValueError, ArithmeticError) as error:
-            return Trial(row, failure=f"{type(error).__name__}: {error}")
-    for name, value in known[key].items():
+            return Trial(row, failure=f"{type(error).__name__}: {error}", fidelity=fidelity)
+    metrics = known[key, fidelity]
+    for name, value in metrics.items():
         if not math.isfinite(value):
-            return Trial(row, failure=f"{name} is {value}")
-    return Trial(row, known[key])
+            return Trial(row, failure=f"{name} is {value}", fidelity=fidelity)
+    for name in needed:
+        if name not in metrics:
+            raise NasError(f"objective '{name}' is not among what an evaluation finds: {', '.join(metrics) or 'nothing'}")
+    return Trial(row, metrics, fidelity=fidelity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import fx
 
 from nas.data import Batch
+from nas.searching.fidelity import part
 from nas.supernet import Statistics, Supernet
 
 
@@ -25,8 +26,8 @@ class Scorer(Protocol):
     calibration: list[torch.Tensor]
     validation: list[Batch]
 
-    def __call__(self, row: np.ndarray) -> dict[str, float]:
-        """'top1' in percent and 'loss' of the architecture of a row."""
+    def __call__(self, row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
+        """'top1' in percent and 'loss' of the architecture of a row, for a share of a full evaluation."""
 
     def network(self, row: np.ndarray) -> fx.GraphModule:
         """The network that was scored, in plain torch, in evaluation mode on the processor."""
@@ -49,20 +50,35 @@ class Evaluator:
         self.calibration = [batch.images.to(self.device) for batch in calibration]
         self.validation = list(validation)
 
-    def statistics(self, row: np.ndarray) -> Statistics:
-        """Batch-norm statistics of the sub-network of a row."""
+    def statistics(self, row: np.ndarray, fidelity: float = 1.0) -> Statistics:
+        """Batch-norm statistics of the sub-network of a row, from a share of the calibration batches."""
         self.supernet.activate(row)
-        return self.supernet.calibrate(self.calibration)
+        return self.supernet.calibrate(self.calibration[: part(len(self.calibration), fidelity)])
 
     def network(self, row: np.ndarray) -> fx.GraphModule:
         """The sub-network of a row in plain torch, with its statistics."""
         return self.supernet.extract(row, self.statistics(row)).eval().cpu()
 
-    def __call__(self, row: np.ndarray) -> dict[str, float]:
-        """'top1' in percent and mean cross-entropy 'loss' on the validation images."""
-        statistics = self.statistics(row)
+    def __call__(self, row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
+        """'top1' in percent and mean cross-entropy 'loss' on the validation images, or on the first ones.
+
+        Args:
+            fidelity: the share of the validation images and of the calibration batches.
+        """
+        statistics = self.statistics(row, fidelity)
         with self.supernet.using(statistics):
-            return score(self.supernet, self.validation)
+            return score(self.supernet, first_images(self.validation, fidelity))
+
+
+def first_images(batches: Sequence[Batch], fidelity: float) -> list[Batch]:
+    """A share of the images of some batches, from the first on; at least one."""
+    left = part(sum(len(batch.targets) for batch in batches), fidelity)
+    found = []
+    for batch in batches:
+        if left > 0:
+            found.append(Batch(batch.images[:left], batch.targets[:left]))
+            left -= len(batch.targets)
+    return found
 
 
 @torch.no_grad()

@@ -32,6 +32,27 @@ class Fresh:
         self._count = count
         self._round = set()
 
+    def positions(self, rows: Rows, most: int | None = None) -> list[int]:
+        """Which of some rows belong to this round, at most so many; from now on they count as proposed."""
+        legal = np.flatnonzero(self.problem.legal(rows))
+        names = keys(rows.take(legal, axis=0))
+        unknown = set(names).difference(self._evaluated, self._round)
+        fresh: list[int] = []
+        for index, name in zip(legal.tolist(), names, strict=True):
+            if not unknown or len(fresh) == most:
+                break
+            if name in unknown:
+                unknown.remove(name)
+                self._round.add(name)
+                fresh.append(index)
+        return fresh
+
+    def unseen(self, rows: Rows) -> np.ndarray:
+        """(N,) which of some rows are legal and not among the evaluated ones; none of them counts as proposed."""
+        new = np.array([key not in self._evaluated for key in keys(rows)], dtype=bool)
+        found: np.ndarray = np.logical_and(new, self.problem.legal(rows))
+        return found
+
     def collect(self, propose: Callable[[int], Rows], wanted: int, tries: int, at_once: int = 1) -> Rows:
         """Up to `wanted` rows for this round.
 
@@ -46,17 +67,7 @@ class Fresh:
         while missing > 0 and tries > 0:
             rows = propose(min(at_once * wanted, tries))
             tries -= len(rows)
-            rows = rows.take(np.flatnonzero(self.problem.legal(rows)), axis=0)
-            names = keys(rows)
-            unknown = set(names).difference(self._evaluated, self._round)
-            fresh: list[int] = []
-            for index, name in enumerate(names):
-                if not unknown or len(fresh) == missing:
-                    break
-                if name in unknown:
-                    unknown.remove(name)
-                    self._round.add(name)
-                    fresh.append(index)
+            fresh = self.positions(rows, missing)
             found.append(rows.take(fresh, axis=0))
             missing -= len(fresh)
         return np.concatenate([np.empty((0, len(self.problem.decisions)), dtype=np.uint8), *found])

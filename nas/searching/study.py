@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.files import write_error
 from nas.searching.history import ArrayHistory, Trial
-from nas.searching.problem import TOP1, Objective
+from nas.searching.problem import TOP1, Objective, figure
 
 if TYPE_CHECKING:
     import optuna
@@ -30,27 +31,31 @@ class StudyHistory:
     Args:
         path: the journal file; made when it does not exist. Only one process may write it: hold the run's lock.
         name: several studies share a file.
+        objectives: one, or several; a trial's values stand in this order.
     """
 
-    def __init__(self, path: Path, name: str, space: SearchSpace, objective: Objective = TOP1) -> None:
+    def __init__(self, path: Path, name: str, space: SearchSpace, objectives: Objective | Sequence[Objective] = TOP1) -> None:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.path = path
         self._space = space
+        self._array = ArrayHistory(len(space.decisions), objectives)
         self._mend(path)
         try:
             storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
             self._study = optuna.create_study(
-                storage=storage, study_name=name, direction=objective.direction, load_if_exists=True
+                storage=storage,
+                study_name=name,
+                directions=[objective.direction for objective in self._array.objectives],
+                load_if_exists=True,
             )
             trials = self._study.get_trials(deepcopy=False)
         except OSError as error:
             raise write_error(path, error) from error
         except Exception as error:
             raise NasError(f"study {path} cannot be read: {type(error).__name__}: {error}") from error
-        self._array = ArrayHistory(len(space.decisions), objective)
         self._trials: list[Trial] = []
         for trial in trials:
             self._remember(self._read(trial))
@@ -71,6 +76,14 @@ class StudyHistory:
         """See `History`."""
         return self._array.scores(start)
 
+    def values(self, start: int = 0) -> npt.NDArray[np.float64]:
+        """See `History`."""
+        return self._array.values(start)
+
+    def fidelities(self, start: int = 0) -> npt.NDArray[np.float64]:
+        """See `History`."""
+        return self._array.fidelities(start)
+
     def add(self, trial: Trial) -> None:
         """Write a trial, then remember it. Raises NasError when it cannot be written."""
         import optuna
@@ -78,10 +91,15 @@ class StudyHistory:
         architecture = self._space.decode(trial.row[None])[0]
         choices = {choice.name: choice for choice in self._space.decisions.choices}
         failed = trial.failure is not None
-        attributes = {"row": trial.row.tolist(), "metrics": dict(trial.metrics), "failure": trial.failure}
+        attributes = {
+            "row": trial.row.tolist(),
+            "metrics": dict(trial.metrics),
+            "failure": trial.failure,
+            "fidelity": trial.fidelity,
+        }
         frozen = optuna.trial.create_trial(
             state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
-            value=None if failed else trial.metrics[self._array.objective.name],
+            values=None if failed else [figure(one, trial.row, trial.metrics) for one in self._array.objectives],
             params=dict(architecture),
             distributions={name: optuna.distributions.CategoricalDistribution(choices[name].options) for name in architecture},
             user_attrs=attributes,
@@ -101,7 +119,7 @@ class StudyHistory:
         try:
             row = self._space.decisions.check(np.array([attributes["row"]], dtype=np.int64))[0]
             metrics = {str(name): float(value) for name, value in attributes["metrics"].items()}
-            return Trial(row, metrics, attributes["failure"])
+            return Trial(row, metrics, attributes["failure"], float(attributes.get("fidelity", 1.0)))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NasError(f"study {self.path}: trial {trial.number} was not written by this program") from error
 

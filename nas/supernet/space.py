@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
-from nas.architectures import Architecture, Decisions, SearchSpace
+from nas.architectures import Architecture, Decisions, Encoding, SearchSpace
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError, unknown
 from nas.base.seeds import integer_seed
@@ -74,6 +74,8 @@ class Space(SearchSpace):
             cells; see `nas.drawing.states` for the attributes that are read.
         relaxation: how the decisions of a network are seen as choices between operators, for trainers with architecture
             parameters; by default `operator_relaxation`.
+        encoding: how predictors see its architectures; by default by the one-hot of the decisions, and as a chain of them.
+        notation: reads an architecture in the notation of the space's paper, such as the strings of NAS-Bench-201.
     """
 
     separate = False
@@ -81,6 +83,10 @@ class Space(SearchSpace):
 
     recipe: Mapping[str, Any] = MappingProxyType({})
     """Figures of the training of one network, where networks are trained by themselves."""
+
+    _encoding: Callable[[Decisions], Encoding] = Encoding
+
+    _notation: Callable[[str], Mapping[str, Option]] | None = None
 
     def __init__(
         self,
@@ -94,10 +100,14 @@ class Space(SearchSpace):
         graphs: Callable[[Architecture], Mapping[str, networkx.DiGraph]] | None = None,
         size: int | None = None,
         relaxation: Callable[[Decisions, nn.Module], Relaxation] = operator_relaxation,
+        encoding: Callable[[Decisions], Encoding] = Encoding,
+        notation: Callable[[str], Mapping[str, Option]] | None = None,
     ) -> None:
         self.build = build
         self.graphs = graphs
         self._relaxation = relaxation
+        self._encoding = encoding
+        self._notation = notation
         self.task = task or Task()
         self.summary = summary
         self.source = source
@@ -120,6 +130,11 @@ class Space(SearchSpace):
             self._walks[task] = found
         return self._walks[task]
 
+    def counting_walk(self, task: Task | None = None) -> Walk:
+        """The walk for sums over operators: a guard may be a whole number, how often the operator is run, where a space
+        records what repeats only once."""
+        return self.walk(task)
+
     def relax(self, network: nn.Module) -> Relaxation:
         """The choices of a network that `build` made, as edges for architecture parameters.
 
@@ -127,6 +142,24 @@ class Space(SearchSpace):
             NotRelaxable: some decision is no choice between operators.
         """
         return self._relaxation(self.decisions, network)
+
+    def parse(self, text: str) -> Architecture:
+        """An architecture from text: JSON, the name of a known network, or the notation of the space's paper, if it has one.
+
+        Raises:
+            NasError: it is none of these.
+        """
+        text = text.strip()
+        if text in self._known:
+            return self.known[text]
+        if self._notation is not None and not text.startswith("{"):
+            return self.validate(self._notation(text))
+        return self.validate(text)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """How predictors see the space's architectures."""
+        return self._encoding(self.decisions)
 
     @cached_property
     def unrelaxable(self) -> str | None:

@@ -19,6 +19,7 @@ from search_spaces.cells.auxiliary import MIDDLE, AuxiliaryHead, CellNetwork
 from search_spaces.cells.darts_cell import CELLS, NODES, Cell
 from search_spaces.cells.darts_relaxation import relaxation
 from search_spaces.cells.decisions import isomorphism
+from search_spaces.cells.encoding import encoding_of
 from search_spaces.cells.genotype import Genotype, decisions_of
 from search_spaces.cells.graphs import cell_graphs
 
@@ -128,6 +129,7 @@ def darts_space(
         isomorphism=isomorphism(CELLS),
         graphs=partial(cell_graphs, cells=CELLS, every=True),
         relaxation=relaxation,
+        encoding=encoding_of(CELLS, every=True),
     )
 
 

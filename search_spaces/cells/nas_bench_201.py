@@ -27,6 +27,7 @@ from nas.elastic import OperatorChoice, SelectedSum, SymbolicTensor
 from nas.supernet import Relaxation, Space, Task, operator_relaxation
 from search_spaces.cells.cell_strings import EDGES, EXAMPLE, NODES, read_cell, write_cell
 from search_spaces.cells.mixture import CellMixture
+from search_spaces.cells.nas_bench_201_encoding import encoding
 from search_spaces.cells.nas_bench_201_mixture import CHOSEN, mixed_cell
 from search_spaces.cells.operators import NAS_BENCH_201_OPERATORS, Place, Zero
 from search_spaces.cells.tiny_network import ResidualReduction, TinyNetwork
@@ -184,4 +185,6 @@ def nas_bench_201_space(channels: int = 16, cells: int = 5) -> Space:
         isomorphism=isomorphism,
         relaxation=relaxation,
         graphs=lambda architecture: {"cell": cell_graph(architecture)},
+        encoding=encoding,
+        notation=from_string,
     )

@@ -18,6 +18,7 @@ from nas.supernet import Space, Task
 from search_spaces.cells import known
 from search_spaces.cells.auxiliary import MIDDLE, AuxiliaryHead, CellNetwork
 from search_spaces.cells.decisions import isomorphism
+from search_spaces.cells.encoding import encoding_of
 from search_spaces.cells.genotype import Genotype, decisions_of
 from search_spaces.cells.graphs import cell_graphs
 from search_spaces.cells.nasnet_cell import CELLS, Cell, Output, Settings, pointwise
@@ -126,6 +127,7 @@ def nasnet_space(task: Task | None = None, name: str = "cells:nasnet", **setting
         source="Zoph et al., Learning transferable architectures for scalable image recognition, 2018",
         isomorphism=isomorphism(CELLS),
         graphs=partial(cell_graphs, cells=CELLS, every=False),
+        encoding=encoding_of(CELLS, every=False),
     )
 
 

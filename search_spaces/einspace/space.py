@@ -112,7 +112,9 @@ class EinSpace(SeparateSpace):
         return to_text(self.decisions.tree(self.encode([architecture])[0]))
 
     def parse(self, text: str) -> Architecture:
-        """The architecture written as nested text. Raises NasError for a text that is no legal tree."""
+        """The architecture written as nested text, or as JSON. Raises NasError for a text that is no legal tree."""
+        if text.strip().startswith("{"):
+            return self.validate(text)
         return self.decode(self.decisions.row(from_text(text))[None])[0]
 
 

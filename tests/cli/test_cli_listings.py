@@ -113,3 +113,22 @@ def test_unknown_trainer() -> None:
     result = CliRunner().invoke(app, ["trainers", "unifrom"])
     assert result.exit_code == 2
     assert "Did you mean 'uniform'" in result.stderr
+
+
+def test_one_strategy_with_every_option_and_where_its_default_is_from() -> None:
+    described = json.loads(CliRunner().invoke(app, ["strategies", "aging", "--json"]).stdout)
+    assert "Regularized Evolution" in described["source"]
+    figures = {figure["name"]: figure for figure in described["figures"]}
+    assert {name: figure["default"] for name, figure in figures.items()} == {"population": 50, "sample": 10}
+    assert figures["population"]["origin"] == "the authors' example for NAS-Bench-101"
+    shown = CliRunner().invoke(app, ["strategies", "nsga2"]).stdout
+    for needle in ("NSGA-Net", "crossover", "0.9", "mutation", "none", "--strategy-set OPTION=VALUE"):
+        assert needle in shown
+
+
+def test_samplers_of_optuna_are_listed_by_name() -> None:
+    listed = json.loads(CliRunner().invoke(app, ["strategies", "--json"]).stdout)["strategies"]
+    assert {"optuna", "optuna:tpe", "optuna:gp", "optuna:nsga2"} <= {row["name"] for row in listed}
+    result = CliRunner().invoke(app, ["strategies", "optuna:tpp"])
+    assert result.exit_code == 2
+    assert "Did you mean 'optuna:tpe'" in result.stderr

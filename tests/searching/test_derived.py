@@ -9,7 +9,7 @@ from nas.architectures import Bound, Decisions
 from nas.base.errors import NasError
 from nas.choices import Choice
 from nas.searching import ArrayHistory, Problem, search
-from nas.searching.derived import Derived
+from nas.searching.strategies.derived import Derived
 
 DECISIONS = Decisions((Choice("width", (8, 16, 24)), Choice("kernel", (3, 5))), {})
 ROW = np.array([1, 0], dtype=np.uint8)

@@ -14,8 +14,8 @@ from nas.architectures import SearchSpace
 from nas.base.errors import NasError
 from nas.base.progress import Silent
 from nas.searching import ArrayHistory, History, Objective, Problem, StudyHistory, search
-from nas.searching.evolution import Evolution
-from nas.searching.random_search import RandomSearch
+from nas.searching.strategies.evolution import Evolution
+from nas.searching.strategies.random_search import RandomSearch
 
 SPACE = SearchSpace("toy", decisions(genes=6, options=3))
 BOTH = pytest.mark.parametrize("kind", [Evolution, RandomSearch])
@@ -107,7 +107,7 @@ def test_searches_that_share_what_is_known_evaluate_nothing_twice() -> None:
         histories.append(history)
         np.testing.assert_array_equal(history.scores(), linear(history.rows()))
     assert len(scoring.asked) == len(set(scoring.asked)) == len(known) < 450
-    assert known[scoring.asked[0]]["top1"] == histories[0].scores()[0]
+    assert known[scoring.asked[0], 1.0]["top1"] == histories[0].scores()[0]
     assert_same(histories[0], histories[2])
 
 
@@ -196,6 +196,6 @@ def test_both_bodies_of_a_history_lead_to_the_same_search(tmp_path: Path) -> Non
 def test_a_figure_may_be_minimised() -> None:
     objective = Objective("loss", "minimize")
     history = ArrayHistory(6, objective)
-    search(Evolution(Problem(SPACE.decisions, objective=objective), 0), history, Scoring(), 200)
+    search(Evolution(Problem(SPACE.decisions, objectives=(objective,)), 0), history, Scoring(), 200)
     everything = np.array(np.meshgrid(*[range(3)] * 6)).reshape(6, -1).T
     assert history.scores().max() >= np.sort(linear(everything))[-3]

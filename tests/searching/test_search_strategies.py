@@ -14,8 +14,8 @@ from tiny_search import at_most, conditional_decisions, copied, decisions, disti
 from nas.architectures import Decisions
 from nas.base.errors import NasError
 from nas.searching import ArrayHistory, Objective, Problem, Strategy, Trial, open_strategy
-from nas.searching.evolution import Evolution
-from nas.searching.random_search import RandomSearch
+from nas.searching.strategies.evolution import Evolution
+from nas.searching.strategies.random_search import RandomSearch
 
 BOTH = pytest.mark.parametrize("kind", [Evolution, RandomSearch])
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field
 
 from nas.architectures.decisions import Rows
 from nas.base.seeds import generator
@@ -24,11 +27,7 @@ class Evolution(Strategy):
     A generation is evaluated; the `parents` best so far breed the next: one half by mutation of a parent drawn at
     random, one half by uniform crossover of two; random legal architectures fill the rest. Nothing is evaluated twice.
 
-    Args:
-        population: architectures a generation; the paper runs 20 generations of 50.
-        parents: how many of the best breed.
-        mutation: probability with which a decision is drawn anew.
-        tries: proposals for each child that is wanted, for mutation and for crossover.
+    The paper runs 20 generations of 50.
     """
 
     summary = "generations bred from the best so far by mutation and crossover"
@@ -38,10 +37,12 @@ class Evolution(Strategy):
         self,
         problem: Problem,
         seed: int,
-        population: int = 50,
-        parents: int = 10,
-        mutation: float = 0.1,
-        tries: int = 10,
+        population: Annotated[int, Field(ge=1, description="architectures in a generation")] = 50,
+        parents: Annotated[int, Field(ge=1, description="how many of the best so far breed")] = 10,
+        mutation: Annotated[float, Field(ge=0, le=1, description="probability with which a decision is drawn anew")] = 0.1,
+        tries: Annotated[
+            int, Field(ge=1, description="proposals for each child that is wanted, for mutation and for crossover")
+        ] = 10,
     ) -> None:
         super().__init__(problem, seed)
         self.population, self.parents, self.mutation, self.tries = population, parents, mutation, tries

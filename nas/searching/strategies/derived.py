@@ -30,7 +30,7 @@ class Derived(Strategy):
                 "use --strategy evolution with this one"
             )
         rows = np.asfortranarray(row[None])
-        for bound in self.problem.bounds:
+        for bound in self.problem.limits:
             if not bound.keeps(rows)[0]:
                 found, limit = bound.show(float(bound.measure(rows)[0])), bound.show(bound.limit)
                 raise NasError(

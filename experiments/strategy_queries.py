@@ -1,0 +1,103 @@
+"""Every strategy on NAS-Bench-201 and NAS-Bench-Macro: the best validation accuracy after so many queries.
+
+NAS-Bench-201 (validation accuracy after 200 epochs, one seed) with 200 queries on CIFAR-10 and CIFAR-100, each of the 15,625
+cells by itself; NAS-Bench-Macro (mean of three accuracies) with 100. Only queried accuracies are seen. A search ends when it
+has found the best of its table, from where its curve is flat. Aging evolution has the population of 30 and the sample of 10 of
+the reference simulations; everything else its defaults. Finished searches are kept under `results/strategy_queries/`, so that
+a killed study goes on. With `--only` strategies are searched with and kept; without it everything is, and recorded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from benchmarks import DATA, nas_bench_201
+from recording import RESULTS, record
+from tabular import Benchmark, Setup, curves, plot, write_csv
+
+from nas.architectures import Decisions, Encoding
+from nas.architectures.decisions import Rows
+from nas.choices import Choice
+from nas.searching import Problem
+from search_spaces.cells import nas_bench_201_encoding
+from search_spaces.cells.nas_bench_201 import CHOICES
+
+SETUPS = (
+    Setup("random", "random", {}),
+    Setup("evolution", "evolution", {}),
+    Setup("aging", "aging", {"population": 30, "sample": 10}),
+    Setup("local", "local", {}),
+    Setup("nsga2", "nsga2", {}),
+    Setup("optuna-tpe", "optuna:tpe", {}),
+    Setup("predictor", "predictor", {}),
+    Setup("linas", "linas", {}),
+    Setup("bananas", "bananas", {}),
+    Setup("npenas", "npenas", {}),
+)
+
+MARKS = {"cifar100": (50, 100, 200), "cifar10": (50, 100, 200), "macro": (25, 50, 100)}
+
+
+def cells(column: str) -> Benchmark:
+    """NAS-Bench-201 in the order of the space's own operators, with the space's encoding."""
+    table = nas_bench_201(f"{column}_val")
+    decisions = Decisions(CHOICES)
+    order = [table.decisions.choices[0].options.index(name) for name in CHOICES[0].options]
+    values = table.values.reshape(table.decisions.cardinalities)[np.ix_(*[order] * len(CHOICES))]
+    made = nas_bench_201_encoding.encoding(decisions)
+    grid = np.asfortranarray(np.indices(values.shape, dtype=np.uint8).reshape(len(CHOICES), -1).T)
+    known = made.features(grid)
+
+    def features(rows: Rows) -> np.ndarray:
+        """Looked up, since a predictor asks for those of every cell in every round."""
+        found: np.ndarray = known[np.ravel_multi_index(tuple(rows.T.astype(np.int64)), values.shape)]
+        return found
+
+    variants = {"paths": nas_bench_201_encoding.path_encoding}
+    encoding = Encoding(decisions, features, nas_bench_201_encoding.operator_graphs, variants, made.groups)
+    return Benchmark(column, Problem(decisions, encoding=encoding), values)
+
+
+def macro() -> Benchmark:
+    """NAS-Bench-Macro: eight layers, each the identity or one of two MBConv blocks."""
+    table = json.loads((DATA / "benchmarks" / "nas-bench-macro.json").read_text(encoding="utf-8"))
+    decisions = Decisions([Choice(f"layer{index}", ("identity", "mb3_k3", "mb6_k5")) for index in range(8)])
+    values = np.full((3,) * 8, np.nan)
+    for key, figures in table.items():
+        values[tuple(map(int, key))] = figures["mean_acc"]
+    return Benchmark("macro", Problem(decisions), values)
+
+
+def main() -> None:
+    """Search, and record."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=100, help="searches of each strategy (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=[setup.label for setup in SETUPS], help="compute these strategies alone")
+    parser.add_argument("--benchmark", nargs="+", choices=list(MARKS), default=list(MARKS), help="by default all")
+    given = parser.parse_args()
+    folder = RESULTS / Path(__file__).stem
+    folder.mkdir(parents=True, exist_ok=True)
+    benchmarks = [macro() if name == "macro" else cells(name) for name in given.benchmark]
+    found, figures = {}, []
+    for setup in SETUPS:
+        for benchmark in benchmarks:
+            marks = MARKS[benchmark.name]
+            if given.only is not None and setup.label not in given.only:
+                continue
+            table = curves(benchmark, setup, given.seeds, marks[-1], folder)
+            found[benchmark.name, setup.label] = table
+            means = table.mean(axis=0)
+            row = {"benchmark": benchmark.name, "strategy": setup.label, "searches": len(table)}
+            figures.append(row | {f"after_{place}": float(means[mark - 1]) for place, mark in zip("abc", marks, strict=True)})
+            print(*figures[-1].values(), flush=True)
+    if given.only is None:
+        write_csv(RESULTS / "strategy_queries.csv", benchmarks, found)
+        plot(RESULTS / "strategy_queries.png", benchmarks, found)
+        record(__file__, figures, seeds=given.seeds, marks={name: list(MARKS[name]) for name in given.benchmark})
+
+
+if __name__ == "__main__":
+    main()

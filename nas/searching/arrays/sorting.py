@@ -1,0 +1,98 @@
+"""Non-dominated sorting and crowding (Deb et al., NSGA-II, 2002) on arrays; larger figures are better throughout."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+"""(N, M), larger is better; -inf for failures."""
+
+
+def fronts(values: Values) -> npt.NDArray[np.int64]:
+    """(N,) the front of each: 0 for those that no other dominates, 1 for those that only front 0 dominates, and so on.
+
+    O(n log n) for one and for two objectives, by the longest chain that ends in each (Jensen, Reducing the run-time complexity
+    of multiobjective EAs, 2003); O(n^2) for more.
+    """
+    if values.shape[1] == 1:
+        distinct, place = np.unique(values[:, 0], return_inverse=True)
+        found: npt.NDArray[np.int64] = len(distinct) - 1 - place
+        return found
+    return _pairs(values) if values.shape[1] == 2 else _peeled(values)
+
+
+def _pairs(values: Values) -> npt.NDArray[np.int64]:
+    """Fronts for two objectives.
+
+    From the best in the first objective on, an architecture belongs to the first front whose best second figure so far is
+    below its own.
+    """
+    order = np.lexsort((-values[:, 1], -values[:, 0]))
+    first, second = values[order].T
+    repeated = [False, *((first[1:] == first[:-1]) & (second[1:] == second[:-1])).tolist()]
+    # One end for each front there may be; those of fronts not begun are behind everything, failures included.
+    ends = [np.inf] * (len(values) + 1)
+    costs = np.minimum(-second, np.finfo(np.float64).max).tolist()
+    ranks: list[int] = []
+    rank = 0
+    for cost, same in zip(costs, repeated, strict=True):
+        if not same:
+            rank = bisect_right(ends, cost)
+            ends[rank] = cost
+        ranks.append(rank)
+    found = np.empty(len(values), dtype=np.int64)
+    found[order] = ranks
+    return found
+
+
+def _peeled(values: Values) -> npt.NDArray[np.int64]:
+    """Fronts for any number of objectives, one after the other."""
+    no_worse = np.asarray((values[:, None] >= values[None]).all(axis=2))
+    dominates = no_worse & ~no_worse.T
+    found = np.full(len(values), -1, dtype=np.int64)
+    above = dominates.sum(axis=0)
+    rank = 0
+    while (left := found < 0).any():
+        front = left & (above == 0)
+        found[front] = rank
+        above = above - dominates[front].sum(axis=0)
+        rank += 1
+    return found
+
+
+def crowding(values: Values, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """(N,) how far apart the neighbours of each are within its front, summed over objectives scaled to the front's range;
+    infinite at the ends of a front."""
+    count = len(values)
+    total = np.zeros(count)
+    if not count:
+        return total
+    for column in values.T:
+        order = np.lexsort((column, ranks))
+        ordered, rank = column[order], ranks[order]
+        begins = np.concatenate([[True], rank[1:] != rank[:-1]])
+        ends = np.concatenate([begins[1:], [True]])
+        starts = np.flatnonzero(begins)
+        with np.errstate(invalid="ignore"):
+            gap = np.empty(count)
+            gap[1:-1] = ordered[2:] - ordered[:-2]
+            spread = (ordered[ends] - ordered[starts]).repeat(np.diff(np.append(starts, count)))
+            share = np.where(spread > 0, gap / np.where(spread > 0, spread, 1.0), 0.0)
+        share[begins | ends] = np.inf
+        total[order] += share
+    return total
+
+
+def best(values: Values, count: int) -> npt.NDArray[np.int64]:
+    """Positions of the `count` best, the best first: by front, then by crowding, then the earlier one."""
+    if values.shape[1] == 1:
+        return np.argsort(-values[:, 0], kind="stable")[:count]
+    ranks = fronts(values)
+    if count < len(values):
+        # Fronts behind the one that is cut need no crowding.
+        kept = np.flatnonzero(ranks <= np.partition(ranks, count - 1)[count - 1])
+        return kept[np.lexsort((-crowding(values[kept], ranks[kept]), ranks[kept]))[:count]]
+    return np.lexsort((-crowding(values, ranks), ranks))

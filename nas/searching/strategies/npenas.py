@@ -1,0 +1,56 @@
+"""NPENAS (Wei et al., 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from nas.architectures.decisions import Rows
+from nas.searching.history import History
+from nas.searching.problem import Problem
+from nas.searching.strategies.guided import Guided
+from nas.searching.strategies.mutants import best_mutants
+
+QUICK = {"gin": "held_out=0"}
+"""Settings of predictors: NPENAS reads no intervals, and trains on all that is known."""
+
+
+class Npenas(Guided):
+    """Evolution whose children are chosen by a graph network: mutants of the ten best, those predicted best evaluated.
+
+    The paper's variant NPENAS-NP. A predictor is followed whatever its quality, as in the paper, unless `trust` is raised.
+    """
+
+    summary = "mutants of the ten best, of which a graph network chooses"
+    source = "Wei et al., NPENAS: Neural Predictor Guided Evolution for Neural Architecture Search, 2020"
+    origins: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"changes": "the authors' code", "settings": "ours: for gin held_out=0, as in the paper", "trust": "ours"}
+    )
+    stream = "npenas"
+
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int,
+        beginnings: Annotated[int, Field(ge=5, description="random architectures before the first fit")] = 10,
+        batch: Annotated[int, Field(ge=1, description="evaluations between two fits")] = 10,
+        candidates: Annotated[int, Field(ge=1, description="mutants among which a batch is chosen")] = 100,
+        parents: Annotated[int, Field(ge=1, description="how many of the best are mutated")] = 10,
+        changes: Annotated[float, Field(gt=0, description="decisions of a mutant drawn anew, on average")] = 1.0,
+        predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "gin",
+        settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
+        trust: Annotated[
+            float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; -1 follows any predictor")
+        ] = -1.0,
+    ) -> None:
+        super().__init__(problem, seed, beginnings, batch, predictor, settings or QUICK.get(predictor, ""), trust)
+        self.candidates, self.parents, self.changes = candidates, parents, changes
+
+    def choose(self, history: History, start: int, rng: np.random.Generator) -> Rows:
+        """See `Guided`."""
+        rows = best_mutants(self, history, start, rng, self.candidates, self.parents, self.changes)
+        return rows[np.argsort(-self.fit(history, start).predict(rows)[0], kind="stable")]

@@ -1,0 +1,1 @@
+"""The built-in accuracy predictors and zero-cost proxies, found through entry points."""

@@ -1,0 +1,1 @@
+"""The built-in zero-cost proxies. Formulas as in zero-cost-nas (Abdelfattah et al., 2021) and NAS-Bench-Suite-Zero."""
