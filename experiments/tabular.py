@@ -27,11 +27,13 @@ class Setup:
         label: in the table and on the plot.
         strategy: its name.
         options: what is changed of its defaults.
+        times: how many times as many searches as are asked for.
     """
 
     label: str
     strategy: str
     options: Mapping[str, Any]
+    times: int = 1
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ RANGE = 10.0
 MARGIN = 0.1
 """The training values fill the range but for so large a share at either end, so that predictions can be beyond them."""
 
-AT_ONCE = 1024
-"""Architectures predicted at a time."""
+AT_ONCE = 32
+"""Architectures predicted at a time; the matrix of who reads whom grows with its square."""
 
 
 class Gin(Predictor):
@@ -111,7 +111,7 @@ class Gin(Predictor):
 
     def _train(self, graphs: Graphs, targets: torch.Tensor, used: npt.NDArray[np.int64], rng: np.random.Generator) -> None:
         network = self._network.train()
-        nodes, reads = _tensors(graphs)
+        nodes, adjacency = _tensors(graphs)
         parts = -(-len(used) // self.batch)
         optimiser = torch.optim.Adam(network.parameters(), lr=self.rate, weight_decay=self.decay, fused=True)
         cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.epochs)
@@ -120,7 +120,7 @@ class Gin(Predictor):
             for part in np.array_split(rng.permutation(used), parts):
                 chosen = torch.from_numpy(part)
                 optimiser.zero_grad()
-                F.mse_loss(network(nodes[chosen], reads[chosen]), targets[chosen]).backward()
+                F.mse_loss(network(nodes[chosen], adjacency[chosen]), targets[chosen]).backward()
                 optimiser.step()
             cosine.step()
         network.eval()
@@ -153,20 +153,31 @@ class GinNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.last = nn.Linear(16, 1)
 
-    def forward(self, nodes: torch.Tensor, reads: torch.Tensor) -> torch.Tensor:
-        """Nodes (N, V, K) and who reads whom, themselves included, (N, V, V) -> (N,) between 0 and `RANGE`."""
-        used = (nodes != 0).any(dim=2)
-        state = nodes
+    def forward(self, nodes: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
+        """Nodes (N, V, K) and adjacency (N, V, V) as in `Graphs` -> (N,) between 0 and `RANGE`."""
+        state, reads, pool = _as_one(nodes, adjacency)
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            found = torch.relu(layer(reads @ state))
-            # Padding takes no part in the statistics, and stays 0.
-            state = found.new_zeros(found.shape)
-            state[used] = norm(found[used])
-        pooled = state.sum(dim=1) / used.sum(dim=1, keepdim=True)
-        return RANGE * torch.sigmoid(self.last(self.dropout(torch.relu(self.middle(pooled)))))[:, 0]
+            state = norm(torch.relu(layer(reads @ state)))
+        return RANGE * torch.sigmoid(self.last(self.dropout(torch.relu(self.middle(pool @ state)))))[:, 0]
+
+
+def _as_one(nodes: torch.Tensor, adjacency: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """All graphs as one, of the M nodes that are in use, since padding has no part in a batch norm's statistics.
+
+    Returns:
+        The nodes' features (M, K); a matrix (M, M) whose [b, a] is 1 where node b reads node a, or is it; and one (N, M) that
+        takes the mean over a graph's nodes.
+    """
+    count, width, _ = nodes.shape
+    used = (nodes != 0).any(dim=2).flatten().nonzero()[:, 0]
+    graphs = torch.arange(count)
+    reads = nodes.new_zeros(count, width, count, width)
+    reads[graphs, :, graphs] = adjacency.transpose(1, 2)
+    reads = reads.view(count * width, -1)[used][:, used]
+    reads.diagonal().add_(1)
+    pool = (used // width == graphs[:, None]).to(nodes.dtype)
+    return nodes.flatten(0, 1)[used], reads, pool / pool.sum(dim=1, keepdim=True)
 
 
 def _tensors(graphs: Graphs) -> tuple[torch.Tensor, torch.Tensor]:
-    """Nodes, and a matrix (N, V, V) whose [n, b, a] is 1 where node b reads node a, or is it."""
-    reads = torch.from_numpy(graphs.adjacency).transpose(1, 2) + torch.eye(graphs.adjacency.shape[1])
-    return torch.from_numpy(graphs.nodes), reads
+    return torch.from_numpy(graphs.nodes), torch.from_numpy(graphs.adjacency)

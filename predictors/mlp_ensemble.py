@@ -27,12 +27,13 @@ class MlpEnsemble(Predictor):
     Five networks of ten layers of 20 with ReLU learn the mean absolute error. The mean over the networks is the prediction,
     their disagreement the uncertainty. The paper gives them the path encoding: `space.encoding.variant("paths")` where a
     cell space has it. As many more networks for each of `folds` parts of the data, which they do not see, give the scale of
-    the intervals; all are trained at once.
+    the intervals; all are trained at once. Without folds the disagreement is the deviation as it is, as in the paper: too
+    narrow, in a sixth of the time.
 
     Args:
         members, layers, hidden: of the ensemble and its networks.
         batch, epochs, rate: of Adam.
-        folds: into how many parts the data is cut for the intervals.
+        folds: into how many parts the data is cut for the intervals; 0 for none.
     """
 
     summary = "five networks of ten layers, whose disagreement is the uncertainty (BANANAS)"
@@ -51,9 +52,9 @@ class MlpEnsemble(Predictor):
         folds: int = 5,
     ) -> None:
         super().__init__(encoding, seed)
-        if min(members, layers, hidden, batch, epochs) < 1 or folds < 2:
+        if min(members, layers, hidden, batch, epochs) < 1 or folds < 0 or folds == 1:
             raise NasError("predictor 'mlp-ensemble' needs at least one member, layer, unit, architecture a step and epoch, "
-                           "and two folds")  # fmt: skip
+                           "and two folds or none")  # fmt: skip
         self.members, self.layers, self.hidden, self.batch = members, layers, hidden, batch
         self.epochs, self.rate, self.folds = epochs, rate, folds
 
@@ -66,11 +67,16 @@ class MlpEnsemble(Predictor):
         self._centre, self._unit = float(values.mean()), float(values.std()) or 1.0
         inputs = (features - self._shift) * self._scale
         targets = torch.from_numpy((values - self._centre) / self._unit).float()
+        everything = np.arange(len(rows))
+        if not self.folds:
+            self._weights = [weight.detach() for weight in self._train(inputs, targets, [everything] * self.members, rng)]
+            self._intervals = Intervals(typical=0.0, factor=1.0)
+            return
         fold = rng.permutation(len(rows)) % min(self.folds, len(rows))
-        seen = [np.arange(len(rows)), *(np.flatnonzero(fold != part) for part in range(int(fold.max()) + 1))]
+        seen = [everything, *(np.flatnonzero(fold != part) for part in range(int(fold.max()) + 1))]
         weights = self._train(inputs, targets, [part for part in seen for _ in range(self.members)], rng)
         outputs = _outputs(weights, inputs).detach().numpy().astype(np.float64).reshape(len(seen), self.members, -1)
-        unseen = outputs[1 + fold, :, np.arange(len(rows))]
+        unseen = outputs[1 + fold, :, everything]
         mean, spread = self._centre + self._unit * unseen.mean(axis=1), self._unit * unseen.std(axis=1)
         self._intervals = Intervals.of(mean, spread, values)
         self._weights = [weight[: self.members].detach().contiguous() for weight in weights]
@@ -115,7 +121,7 @@ class MlpEnsemble(Predictor):
             bound = (6 / (before + after)) ** 0.5
             weights.append(torch.from_numpy(rng.uniform(-bound, bound, (len(seen), before, after))).float().requires_grad_())
             weights.append(torch.zeros(len(seen), 1, after, requires_grad=True))
-        optimiser = torch.optim.Adam(weights, lr=self.rate, betas=BETAS)
+        optimiser = torch.optim.Adam(weights, lr=self.rate, betas=BETAS, fused=True)
         count = len(inputs)
         for _ in range(self.epochs):
             order = torch.from_numpy(np.stack([np.resize(rng.permutation(part), count) for part in seen]))

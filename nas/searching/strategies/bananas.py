@@ -13,7 +13,7 @@ from nas.architectures.decisions import Rows
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.acquisition import Acquisition, acquire
-from nas.searching.strategies.guided import Guided, encoding_of
+from nas.searching.strategies.guided import QUICK, Guided, encoding_of
 from nas.searching.strategies.mutants import best_mutants
 
 CODE = "the authors' code, naszilla"
@@ -31,7 +31,7 @@ class Bananas(Guided):
     origins: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             **dict.fromkeys(("beginnings", "batch", "candidates", "parents", "changes"), CODE),
-            "settings": "ours",
+            "settings": "ours: for mlp-ensemble folds=0, as in the paper",
             "trust": "ours",
         }
     )
@@ -54,7 +54,7 @@ class Bananas(Guided):
         ] = -1.0,
     ) -> None:
         encoding = encoding_of(problem, "paths")
-        super().__init__(problem, seed, beginnings, batch, predictor, settings, trust, encoding)
+        super().__init__(problem, seed, beginnings, batch, predictor, settings or QUICK.get(predictor, ""), trust, encoding)
         self.candidates, self.parents, self.changes = candidates, parents, changes
         self.acquisition: Acquisition = acquisition
 

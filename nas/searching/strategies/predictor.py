@@ -18,15 +18,12 @@ from nas.searching.arrays.sorting import best
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.acquisition import Acquisition, acquire, normal_scores
-from nas.searching.strategies.guided import Guided
+from nas.searching.strategies.guided import QUICK, Guided
 from nas.searching.strategies.inner import inner_nsga2, predicted_objectives
 from nas.searching.strategies.one_change import has_own_mutation
 
 RESOLUTION = 0.5
 """Probability with which a mutant's resolution is drawn anew, as in the authors' code; other decisions have `mutation`."""
-
-QUICK = {"gp": "folds=0"}
-"""Settings of predictors that are fitted for every batch: intervals from leave-one-out errors take a fifth of the time."""
 
 OURS = "ours: the paper fits once, to 16,000 evaluations"
 
