@@ -102,6 +102,17 @@ def test_the_evolution_keeps_the_bounds_and_nears_the_best() -> None:
     assert values[0] > random.max()
 
 
+def test_the_evolution_scores_each_architecture_once() -> None:
+    asked: list[bytes] = []
+
+    def measure(rows: np.ndarray) -> np.ndarray:
+        asked.extend(row.tobytes() for row in rows)
+        return linear(rows)
+
+    found, _ = evolve(SPACE, measure, SPACE.sample(np.random.default_rng(0), 40), np.random.default_rng(0), generations=60)
+    assert len(asked) == len(set(asked)) == len(found) < 60 * 40
+
+
 def test_a_small_space_is_listed_and_a_large_one_is_not() -> None:
     rows = listed(conditional_decisions(), 100)
     assert rows is not None

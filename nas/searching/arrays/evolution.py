@@ -29,7 +29,8 @@ def evolve(
     """Everything that the evolution scored.
 
     The best quarter of a population lives on beside as many children as the population had at first: one half mutants of a
-    random parent, one half uniform crosses of two. Illegal children are bred anew.
+    random parent, one half uniform crosses of two. Illegal children are bred anew. Each architecture is scored once: an
+    evolution that has converged breeds the same ones again and again.
 
     Args:
         measure: rows (N, D) -> (N,), larger is better.
@@ -53,27 +54,41 @@ def evolve(
         first, second = (rng.random((2, count)) * len(rows)).astype(np.int64)
         return decisions.crossover(rows.take(first, axis=0), rows.take(second, axis=0), rng)
 
-    rows, values = start, measure(start)
-    seen, scores = [rows], [values]
+    scored = _Scored(measure)
+    rows, values = start, scored(start)
     for _ in range(generations):
         order = np.argsort(-values, kind="stable")[:breeding]
         rows, values = rows.take(order, axis=0), values.take(order)
         children = np.concatenate([_kept(mutant, mutated, legal), _kept(cross, size - mutated, legal)])
         if not len(children):
             break
-        found = measure(np.asfortranarray(children))
-        seen.append(children)
-        scores.append(found)
-        rows, values = np.concatenate([rows, children]), np.concatenate([values, found])
-    return distinct_best(np.concatenate(seen), np.concatenate(scores))
+        rows, values = np.concatenate([rows, children]), np.concatenate([values, scored(children)])
+    return scored.ranked()
 
 
-def distinct_best(rows: Rows, values: npt.NDArray[np.float64]) -> tuple[Rows, npt.NDArray[np.float64]]:
-    """The distinct ones of rows (N, D), the best first, and their values; the earlier ones among equals."""
-    first = {key: place for place, key in reversed(list(enumerate(keys(rows))))}
-    places = np.array(sorted(first.values()), dtype=np.int64)
-    order = places[np.argsort(-values[places], kind="stable")]
-    return np.asfortranarray(rows[order]), values[order]
+class _Scored:
+    """Scores rows, each once."""
+
+    def __init__(self, measure: Callable[[Rows], npt.NDArray[np.float64]]) -> None:
+        self.measure = measure
+        self.known: dict[bytes, float] = {}
+        self.parts: list[Rows] = []
+
+    def __call__(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """(N,) scores of rows (N, D)."""
+        names, known = keys(rows), self.known
+        new = {name: place for place, name in enumerate(names) if name not in known}
+        if new:
+            fresh = np.asfortranarray(rows.take(list(new.values()), axis=0))
+            known.update(zip(new, self.measure(fresh).tolist(), strict=True))
+            self.parts.append(fresh)
+        return np.array([known[name] for name in names])
+
+    def ranked(self) -> tuple[Rows, npt.NDArray[np.float64]]:
+        """All rows that were scored, the best first, the earlier ones among equals, and their scores."""
+        values = np.array(list(self.known.values()))
+        order = np.argsort(-values, kind="stable")
+        return np.asfortranarray(np.concatenate(self.parts)[order]), values[order]
 
 
 def _kept(breed: Callable[[int], Rows], wanted: int, legal: Callable[[Rows], npt.NDArray[np.bool_]] | None) -> Rows:
