@@ -38,6 +38,10 @@ EMBEDDED_EPOCHS = 30.0
 """Training of the embedded digits when no budget is given: enough to tell good networks from bad ones in a minute or two.
 The trainers' own defaults are for data sets a hundred times that size."""
 
+ENOUGH = 20
+"""Evaluations from which a search follows a predictor if nothing else is asked for. The first ten are random, and fewer than as
+many again would be too few to gain by what was learned from them."""
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -65,11 +69,16 @@ class Searched:
         operators = partial(space.counting_walk, self.deployed_at)
         return Problem(space.decisions, self.bounds, objectives, row, space.encoding, dimensions, operators)
 
-    @property
-    def strategy(self) -> str | None:
-        """The strategy where none was asked for and none follows from the training: by the number of objectives."""
-        several = self.reward is None and len(self.objectives) > 1
-        return self.config.strategy or ("nsga2" if several else None)
+    def strategy(self, derived: bool = False) -> str:
+        """The strategy: the one asked for; else `nsga2` for several objectives, `derived` where the training derived an
+        architecture, and `predictor`, or `evolution` where so few evaluations are asked for that none could learn from them."""
+        if self.config.strategy is not None:
+            return self.config.strategy
+        if self.reward is None and len(self.objectives) > 1:
+            return "nsga2"
+        if derived:
+            return "derived"
+        return "predictor" if self.config.evaluations >= ENOUGH else "evolution"
 
     @property
     def chosen_by_target(self) -> bool:

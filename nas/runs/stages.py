@@ -148,16 +148,13 @@ def search_stage(
 ) -> SearchOutcome:
     """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped.
 
-    Without a strategy asked for, it is `derived` where the training derived an architecture, else `nsga2` for several
-    objectives and `evolution` for one.
-
     Args:
         scorer: evaluates what the strategy proposes.
         baseline: evaluates what random search proposes; the same by default.
         derived: decisions of the architecture at which the training arrived.
     """
     config = setting.config
-    asked = setting.strategy or ("evolution" if derived is None else "derived")
+    asked = setting.strategy(derived is not None)
     problem = setting.problem(derived)
     scorers = [_rewarded(evaluate, setting.reward) for evaluate in (scorer, baseline or scorer)]
     known: Known = {}

@@ -46,7 +46,7 @@ class Guided(Strategy):
 
     Args:
         beginnings: random architectures.
-        batch: architectures between two fits.
+        batch: architectures between two fits; see `size`.
         predictor: name of an installed one.
         settings: its options that are changed, as 'NAME=VALUE,NAME=VALUE'.
         trust: least Kendall tau.
@@ -89,12 +89,16 @@ class Guided(Strategy):
     def ask(self, history: History) -> Rows:
         """The rest of the present batch."""
         count = len(history)
-        start = 0 if count < self.beginnings else count - (count - self.beginnings) % self.batch
+        start = self._beginning(count)
         if history is not self._history or start < self._start:
             self._history, self._start, self._judged = history, -1, {}
         if start != self._start:
             self._batch, self._start = self._proposed(history, start), start
         return self._batch[count - start :]
+
+    def size(self, start: int) -> int:
+        """How many architectures are evaluated between the fit at a position and the next."""
+        return self.batch
 
     def remark(self) -> str | None:
         """See `Strategy`: why the predictor was not followed."""
@@ -127,10 +131,10 @@ class Guided(Strategy):
         def drawn(count: int) -> Rows:
             return np.asfortranarray(parents.take((rng.random(count) * len(parents)).astype(np.int64), axis=0))
 
-        half = self.batch - self.batch // 2
+        half, crossed = -(-self.size(start) // 2), self.size(start) // 2
         mutants = self.fresh.collect(lambda count: decisions.mutate(drawn(count), rng), half, TRIES * half)
         crosses = self.fresh.collect(
-            lambda count: decisions.crossover(drawn(count), drawn(count), rng), self.batch // 2, TRIES * (self.batch // 2)
+            lambda count: decisions.crossover(drawn(count), drawn(count), rng), crossed, TRIES * crossed
         )
         return np.concatenate([mutants, crosses])
 
@@ -139,11 +143,20 @@ class Guided(Strategy):
         tries, at_once = TRIES * max(count, FEW), max(1, FEW // max(count, 1))
         return self.fresh.collect(lambda wanted: self.problem.sample(rng, wanted), count, tries, at_once)
 
+    def _beginning(self, count: int) -> int:
+        """The position at which the batch that a position is in begins."""
+        if count < self.beginnings:
+            return 0
+        start = self.beginnings
+        while (following := start + self.size(start)) <= count:
+            start = following
+        return start
+
     def _proposed(self, history: History, start: int) -> Rows:
         rng = generator(self.seed, self.stream, start)
         self.fresh.begin(history, start)
         self._remark = None
-        wanted = self.batch if start else self.beginnings
+        wanted = self.size(start) if start else self.beginnings
         found = np.empty((0, len(self.problem.decisions)), dtype=np.uint8)
         if start and len(self.evaluated(history, start)[0]) >= FEWEST:
             if self._trusted(history, start):

@@ -44,6 +44,7 @@ class PredictorGuided(Guided):
         {
             "beginnings": OURS,
             "batch": OURS,
+            "growth": OURS,
             "predictor": "ours: the best of the built-in ones below some hundred evaluations; the paper has mlp",
             "settings": "ours: the predictor's own, but for gp folds=0, a faster fit",
             "acquisition": "Jones et al., Efficient Global Optimization, 1998; the paper has mean",
@@ -57,7 +58,8 @@ class PredictorGuided(Guided):
         problem: Problem,
         seed: int,
         beginnings: Annotated[int, Field(ge=5, description="random architectures before the first fit")] = 10,
-        batch: Annotated[int, Field(ge=1, description="evaluations between two fits")] = 2,
+        batch: Annotated[int, Field(ge=1, description="evaluations between two fits, at least")] = 2,
+        growth: Annotated[float, Field(ge=0, le=1, description="the same as a share of what is known")] = 0.01,
         predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "gp",
         settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
         acquisition: Annotated[
@@ -78,7 +80,12 @@ class PredictorGuided(Guided):
         self.acquisition: Acquisition = acquisition
         self.population, self.generations, self.parents = population, generations, parents
         self.mutants, self.mutation = mutants, mutation
+        self.growth = growth
         self._everything = listed(problem.decisions, population * generations)
+
+    def size(self, start: int) -> int:
+        """See `Guided`: a fit to many evaluations takes long, and one evaluation more teaches it little."""
+        return max(self.batch, int(self.growth * start))
 
     def choose(self, history: History, start: int, rng: np.random.Generator) -> Rows:
         """See `Guided`."""
@@ -87,7 +94,7 @@ class PredictorGuided(Guided):
             return inner_nsga2(self, history, start, rng, self.population, self.generations)
         if several:
             legal = self._unseen()
-            return legal[best(predicted_objectives(self, history, start)(legal), self.batch)]
+            return legal[best(predicted_objectives(self, history, start)(legal), self.size(start))]
         rows, values = self.evaluated(history, start)
         scores = normal_scores(values[:, 0])
         predictor, top = self.unfitted(start), float(scores.max())
