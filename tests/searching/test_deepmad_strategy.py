@@ -131,6 +131,7 @@ def test_it_designs_in_spaces_of_other_papers(name: str, macs: float, papers: bo
     problem = within(space, macs=macs)
     strategy = DeepMad(problem, 0, candidates=1500)
     assert strategy.effectiveness == 0.3 if papers else strategy.effectiveness > 0.5
+    assert (strategy.remark() is None) == papers
     found = strategy.design()
     drawn = problem.sample(np.random.default_rng(5), 500)
     rivals = strategy.entropy(drawn)

@@ -101,6 +101,12 @@ class DeepMad(Strategy):
         self.mutation = MadMutation(problem.decisions, chain)
         paper = DEPTHWISE if chain.depthwise else DENSE
         self.effectiveness = self._reachable(paper) if effectiveness is None else effectiveness
+        self._remark: str | None = None
+        if effectiveness is None and self.effectiveness != paper:
+            self._remark = (
+                f"all of {LOOKED_AT} random networks exceed the paper's bound of {paper:g} on depth for width; their lowest tenth "
+                f"sets it: {self.effectiveness:.3g} (--strategy-set effectiveness=...)"
+            )
         self.bounds = (*problem.limits, self._bound(self.effectiveness))
         sample_bounded(problem.decisions, generator(seed, "deepmad feasibility"), 1, self.bounds)
 
@@ -109,6 +115,10 @@ class DeepMad(Strategy):
         if len(history) >= self.designs:
             return np.empty((0, len(self.problem.decisions)), dtype=np.uint8, order="F")
         return self.design().rows[len(history) : self.designs]
+
+    def remark(self) -> str | None:
+        """See `Strategy`: that the bound is not the paper's."""
+        return self._remark
 
     def design(self) -> Designs:
         """Evolve a population: parents drawn from it uniformly, two blocks of each changed, the best kept."""
