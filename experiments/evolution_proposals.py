@@ -7,11 +7,11 @@ it runs a twentieth of the generations and is scaled up.
 
 from __future__ import annotations
 
-import random
 import time
 from statistics import median
 
 import numpy as np
+from objects import Candidate, ObjectSpace
 from recording import arguments, record
 
 from nas.searching import ArrayHistory, Problem, parse_target
@@ -38,50 +38,28 @@ def on_rows(space: Space, weights: np.ndarray, seed: int) -> float:
 
 def on_objects(space: Space, weights: np.ndarray, seed: int) -> float:
     """Seconds for a share of the generations with one dictionary an architecture, scaled to all of them."""
-    draw = random.Random(seed)
-    choices = space.decisions.choices
-    single = np.zeros((1, len(choices)), dtype=np.uint8, order="F")
-    latency = space.compiled("pixel1-latency")
-    base = latency(single)[0]
-    table = []
-    for column, choice in enumerate(choices):
-        entries = {}
-        for code, option in enumerate(choice.options):
-            row = single.copy()
-            row[0, column] = code
-            entries[option] = latency(row)[0] - base
-        table.append(entries)
-    score = [dict(zip(choice.options, weights[column], strict=False)) for column, choice in enumerate(choices)]
-
-    def sample() -> dict[str, object]:
-        return {choice.name: draw.choice(choice.options) for choice in choices}
-
-    def legal(candidate: dict[str, object]) -> bool:
-        return base + sum(entries[candidate[c.name]] for entries, c in zip(table, choices, strict=True)) <= 80.0
-
+    objects = ObjectSpace(space, 80.0, seed)
+    score = [dict(zip(choice.options, weights[column], strict=False)) for column, choice in enumerate(objects.choices)]
     start = time.perf_counter()
     seen: set[tuple[object, ...]] = set()
-    best: list[tuple[float, dict[str, object]]] = []
+    best: list[tuple[float, Candidate]] = []
     for generation in range(GENERATIONS // SHARE):
-        children: list[dict[str, object]] = []
+        parents = [candidate for _, candidate in best]
+        children: list[Candidate] = []
         tries = 0
         while len(children) < POPULATION:
             tries += 1
             if generation == 0 or tries > 20 * POPULATION:
-                child = sample()
+                child = objects.sample()
             elif len(children) < POPULATION // 2:
-                child = dict(draw.choice(best)[1])
-                for choice in choices:
-                    if draw.random() < 0.1:
-                        child[choice.name] = draw.choice(choice.options)
+                child = objects.mutant(parents)
             else:
-                first, second = draw.choice(best)[1], draw.choice(best)[1]
-                child = {name: draw.choice((first[name], second[name])) for name in first}
+                child = objects.cross(parents)
             key = tuple(child.values())
-            if key not in seen and legal(child):
+            if key not in seen and objects.legal(child):
                 seen.add(key)
                 children.append(child)
-        scored = [(float(sum(s[c[k.name]] for s, k in zip(score, choices, strict=True))), c) for c in children]
+        scored = [(float(sum(s[c[k.name]] for s, k in zip(score, objects.choices, strict=True))), c) for c in children]
         best = sorted([*best, *scored], key=lambda pair: -pair[0])[:PARENTS]
     return (time.perf_counter() - start) * SHARE
 

@@ -8,11 +8,13 @@ written one by one. It runs a twentieth of the generations and is scaled up.
 
 from __future__ import annotations
 
-import random
 import time
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import numpy as np
+from objects import Candidate, ObjectSpace
 from recording import arguments, record
 
 from nas.predicting import Predictor, make_predictor
@@ -21,7 +23,7 @@ from nas.searching.arrays.evolution import evolve
 from nas.searching.problem import Problem
 from nas.supernet import Space, open_space
 
-POPULATION, PARENTS, GENERATIONS, SHARE, MUTATION = 100, 25, 500, 20, 0.1
+POPULATION, PARENTS, GENERATIONS, SHARE = 100, 25, 500, 20
 
 
 def fitted(space: Space) -> Predictor:
@@ -54,54 +56,27 @@ def on_rows(space: Space, problem: Problem, predictor: Predictor, seed: int) -> 
 
 def on_objects(space: Space, predictor: Predictor, seed: int) -> float:
     """Seconds for a share of the generations with one dictionary an architecture, scaled to all of them."""
-    draw = random.Random(seed)
-    choices = space.decisions.choices
-    single = np.zeros((1, len(choices)), dtype=np.uint8, order="F")
-    latency = space.compiled("pixel1-latency")
-    base = latency(single)[0]
-    table = []
-    for column, choice in enumerate(choices):
-        entries = {}
-        for code, option in enumerate(choice.options):
-            row = single.copy()
-            row[0, column] = code
-            entries[option] = latency(row)[0] - base
-        table.append(entries)
+    objects = ObjectSpace(space, 80.0, seed)
 
-    def sample() -> dict[str, object]:
-        return {choice.name: draw.choice(choice.options) for choice in choices}
-
-    def legal(candidate: dict[str, object]) -> bool:
-        return base + sum(entries[candidate[c.name]] for entries, c in zip(table, choices, strict=True)) <= 80.0
-
-    def bred(make: object, count: int) -> list[dict[str, object]]:
-        children: list[dict[str, object]] = []
+    def bred(make: Callable[[], Candidate], count: int) -> list[Candidate]:
+        children: list[Candidate] = []
         while len(children) < count:
-            child = make()  # type: ignore[operator]
-            if legal(child):
+            child = make()
+            if objects.legal(child):
                 children.append(child)
         return children
 
-    def mutant() -> dict[str, object]:
-        child = dict(draw.choice(best)[1])
-        for choice in choices:
-            if draw.random() < MUTATION:
-                child[choice.name] = draw.choice(choice.options)
-        return child
-
-    def cross() -> dict[str, object]:
-        first, second = draw.choice(best)[1], draw.choice(best)[1]
-        return {name: draw.choice((first[name], second[name])) for name in first}
-
-    def scored(candidates: list[dict[str, object]]) -> list[tuple[float, dict[str, object]]]:
-        rows = np.array([[c.options.index(one[c.name]) for c in choices] for one in candidates], dtype=np.uint8, order="F")
-        return list(zip(predictor.predict(rows)[0].tolist(), candidates, strict=True))
+    def scored(candidates: list[Candidate]) -> list[tuple[float, Candidate]]:
+        codes = [[choice.options.index(one[choice.name]) for choice in objects.choices] for one in candidates]
+        return list(zip(predictor.predict(np.array(codes, dtype=np.uint8, order="F"))[0].tolist(), candidates, strict=True))
 
     start = time.perf_counter()
-    best = scored(bred(sample, POPULATION))
+    best = scored(bred(objects.sample, POPULATION))
     for _ in range(GENERATIONS // SHARE):
         best = sorted(best, key=lambda pair: -pair[0])[:PARENTS]
-        best += scored([*bred(mutant, POPULATION // 2), *bred(cross, POPULATION // 2)])
+        parents = [candidate for _, candidate in best]
+        half = POPULATION // 2
+        best += scored([*bred(partial(objects.mutant, parents), half), *bred(partial(objects.cross, parents), half)])
     return (time.perf_counter() - start) * SHARE
 
 

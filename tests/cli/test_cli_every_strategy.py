@@ -54,11 +54,8 @@ def supernets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for space, trainer in SPACES.items():
         found[space] = tmp_path_factory.mktemp("supernets") / trainer
-        told = CliRunner().invoke(
-            app,
-            ["train", "--space", space, "--trainer", trainer, "--steps", "4", "--resolution", "32", "--set", "batch_size=4"]
-            + ["--out", str(found[space]), "--json"],
-        )
+        words = ["train", "--space", space, "--trainer", trainer, "--steps", "4", "--resolution", "32"]
+        told = CliRunner().invoke(app, [*words, "--set", "batch_size=4", "--out", str(found[space]), "--json"])
         assert told.exit_code == 0, told.stderr
     return found
 

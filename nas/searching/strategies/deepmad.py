@@ -104,8 +104,8 @@ class DeepMad(Strategy):
         self._remark: str | None = None
         if effectiveness is None and self.effectiveness != paper:
             self._remark = (
-                f"all of {LOOKED_AT} random networks exceed the paper's bound of {paper:g} on depth for width; their lowest tenth "
-                f"sets it: {self.effectiveness:.3g} (--strategy-set effectiveness=...)"
+                f"all of {LOOKED_AT} random networks exceed the paper's bound of {paper:g} on depth for width; their lowest "
+                f"tenth sets it: {self.effectiveness:.3g} (--strategy-set effectiveness=...)"
             )
         self.bounds = (*problem.limits, self._bound(self.effectiveness))
         sample_bounded(problem.decisions, generator(seed, "deepmad feasibility"), 1, self.bounds)
