@@ -1,8 +1,9 @@
-"""Searches of a table: each strategy with many seeds, kept in a file after each seed, and drawn."""
+"""Searches of a table: each strategy with many seeds, kept in a file as they end, and drawn."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from nas.searching import ArrayHistory, Problem, make_strategy, open_strategy
 
 Curve = npt.NDArray[np.float64]
 """(queries,) the best accuracy so far."""
+
+SECONDS = 10.0
+"""How often finished searches are written."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,12 @@ def curves(benchmark: Benchmark, setup: Setup, seeds: int, queries: int, folder:
     settings = {"strategy": setup.strategy, "options": dict(setup.options), "queries": queries}
     kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     found: list[list[float]] = kept["curves"] if kept.get("settings") == settings else []
+    saved = time.monotonic()
     for seed in range(len(found), seeds):
         found.append(np.round(curve(benchmark, setup, seed, queries), 4).tolist())
-        write_json(file, {"settings": settings, "curves": found})
+        if seed + 1 == seeds or time.monotonic() > saved + SECONDS:
+            write_json(file, {"settings": settings, "curves": found})
+            saved = time.monotonic()
     return np.array(found[:seeds])
 
 
