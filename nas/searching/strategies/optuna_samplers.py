@@ -259,15 +259,19 @@ class OptunaRandom(Sampler):
 
 
 class Qmc(Sampler):
-    """A Sobol sequence on the positions of the options."""
+    """A scrambled Sobol sequence on the positions of the options."""
 
     summary = "Optuna's quasi-random Sobol sequence; takes options for ordered numbers"
     source = "Bergstra & Bengio, Random Search for Hyper-Parameter Optimization, 2012"
     sampler, ordered = "QMCSampler", True
 
     def options(self) -> dict[str, Any]:
-        """See `Sampler`: one sequence, not another one at every position."""
-        return {"scramble": False}
+        """See `Sampler`: without scrambling every seed would give the same search."""
+        return {"scramble": True}
+
+    def _made(self, seed: int) -> Any:
+        """One sequence, not another one at every position."""
+        return super()._made(int(generator(self.seed, "optuna qmc").integers(2**31)))
 
 
 class BruteForce(Sampler):
