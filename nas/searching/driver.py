@@ -20,6 +20,9 @@ Evaluate = Callable[..., Mapping[str, float]]
 Known = dict[tuple[bytes, float], Mapping[str, float]]
 """Metrics by the key of an architecture and the fidelity at which they were found."""
 
+HOPELESS = 10
+"""Failed evaluations, with no success before them, after which a search ends: what fails is then not the architectures."""
+
 
 def search(
     strategy: Strategy,
@@ -40,7 +43,7 @@ def search(
         known: what was found before, read and added to, so that nothing is evaluated twice.
 
     Raises:
-        NasError: every evaluation of the first batch failed, or an evaluation gives no figure that an objective needs.
+        NasError: each of the first `HOPELESS` evaluations failed, or an evaluation gives no figure that an objective needs.
     """
     reporter = reporter or Silent()
     known = {} if known is None else known
@@ -61,7 +64,7 @@ def search(
                 history.add(_trial(key, row, fidelity, evaluate, known, needed))
                 best = float(history.scores().max())
                 reporter.advance(_whole(history), f"best {best:.2f}" if np.isfinite(best) else "")
-            if not np.isfinite(history.scores().max()):
+            if len(history) >= HOPELESS and not np.isfinite(history.scores().max()):
                 raise NasError("every evaluation so far has failed; the study in the run's folder holds the reasons")
     finally:
         reporter.finish()

@@ -179,3 +179,20 @@ def test_a_search_has_one_to_three_objectives(count: int) -> None:
     with pytest.raises(NasError, match=f"one to 3 objectives; given {count}"):
         problem_of = tuple(Objective(f"o{index}") for index in range(count))
         Problem(conditional_decisions(), objectives=problem_of)
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_search_whose_first_evaluations_fail_goes_on(name: str) -> None:
+    asked = 0
+
+    def late(row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
+        nonlocal asked
+        asked += 1
+        if asked <= 5:
+            raise RuntimeError("not yet")
+        return {"top1": float(row.sum())}
+
+    history = ArrayHistory(6, problem().objectives)
+    search(made(name), history, late, 16)
+    assert np.isneginf(history.scores()[:5]).all()
+    assert np.isfinite(history.scores()[5:]).all()
