@@ -111,18 +111,43 @@ class Decisions:
         drawn = rng.random((len(self), count)) * self.cardinalities[:, None]
         return self.canonical(drawn.astype(np.uint8).T)
 
-    def mutate(self, rows: Rows, rng: np.random.Generator, probability: float = 0.1) -> Rows:
-        """Each decision is drawn anew with the given probability, so that the option drawn may be the old one."""
+    def filled(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """The rows with an option drawn uniformly wherever a decision does not matter; not canonical.
+
+        An operator that makes a decision matter starts from these. From canonical rows every layer that a search adds would
+        have its first option, and evolution would drift towards it.
+        """
+        if not self.conditions:
+            return rows
+        drawn = (rng.random(rows.shape) * self.cardinalities).astype(np.uint8)
+        return _pick(self.active(rows), rows, drawn)
+
+    def mutate(self, rows: Rows, rng: np.random.Generator, probability: float | npt.NDArray[np.float64] = 0.1) -> Rows:
+        """Each decision is drawn anew with the given probability, or one of its own (D,), so that the option drawn may be the
+        old one; a decision that did not matter and now does is always drawn."""
         drawn = (rng.random(rows.shape) * self.cardinalities).astype(np.uint8)
         changed = rng.random(rows.shape) < probability
+        if self.conditions:
+            changed |= ~self.active(rows)
         return self.canonical(_pick(changed, drawn, rows))
 
     def crossover(self, first: Rows, second: Rows, rng: np.random.Generator) -> Rows:
-        """Each decision from either parent with equal probability (uniform crossover)."""
-        return self.canonical(_pick(rng.random(first.shape) < 0.5, first, second))
+        """Each decision from either parent with equal probability (uniform crossover); see `mix`."""
+        return self.mix(rng.random(first.shape) < 0.5, first, second, rng)
+
+    def mix(self, mask: npt.NDArray[np.bool_], first: Rows, second: Rows, rng: np.random.Generator) -> Rows:
+        """Decisions (N, D) of the first parent where the mask says so, else of the second; one that matters in a single parent
+        comes from that one, and one that matters in neither is drawn."""
+        if self.conditions:
+            ours, theirs = self.active(first), self.active(second)
+            mask = (mask & ours & theirs) | (ours & ~theirs)
+            drawn = (rng.random(first.shape) * self.cardinalities).astype(np.uint8)
+            second = _pick(ours | theirs, second, drawn)
+        return self.canonical(_pick(mask, first, second))
 
     def neighbours(self, row: npt.ArrayLike) -> Rows:
-        """Every distinct architecture that differs from this one in a single decision."""
+        """Every distinct architecture that differs from this one in a single decision; decisions that come to matter by that
+        have their first option."""
         origin = self.check(np.asarray(row).reshape(1, -1))
         active = self.active(origin)[0]
         variants = []

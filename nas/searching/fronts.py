@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nas.searching.arrays.sorting import undominated
+
 Values = npt.NDArray[np.float64]
 """(N, M), larger is better."""
-
-
-def dominated(values: Values) -> npt.NDArray[np.bool_]:
-    """(N,) whether another one is no worse in every objective and better in one."""
-    no_worse = np.asarray((values[:, None] >= values[None]).all(axis=2))
-    return np.asarray((no_worse & ~no_worse.T).any(axis=0))
 
 
 def front_of(values: Values) -> npt.NDArray[np.int64]:
@@ -23,7 +19,7 @@ def front_of(values: Values) -> npt.NDArray[np.int64]:
         return finite
     _, first = np.unique(values[finite], axis=0, return_index=True)
     distinct = finite[np.sort(first)]
-    kept = distinct[~dominated(values[distinct])]
+    kept = distinct[undominated(values[distinct])]
     order = np.lexsort(tuple(-values[kept, column] for column in reversed(range(values.shape[1]))))
     return kept[order]
 

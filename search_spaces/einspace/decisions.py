@@ -116,7 +116,7 @@ class TreeDecisions(Decisions):
                 return row
         return self.row(from_text(SMALLEST))
 
-    def mutate(self, rows: Rows, rng: np.random.Generator, probability: float = 0.1) -> Rows:
+    def mutate(self, rows: Rows, rng: np.random.Generator, probability: float | npt.NDArray[np.float64] = 0.1) -> Rows:
         """The sub-tree of one node, drawn uniformly, is drawn anew without the node's present option.
 
         Args:

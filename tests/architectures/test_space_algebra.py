@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from nas.architectures import Architecture, Decisions, SearchSpace
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.choices import Choice, Value, all_of, evaluate
+from nas.searching.strategies.one_change import change_one
 
 
 @st.composite
@@ -282,3 +283,50 @@ def test_a_hand_made_architecture_is_not_trusted(stage: SearchSpace) -> None:
         stage.encode([Architecture("stage", (("depth", 1),))])
     with pytest.raises(NasError, match="'kernal0'"):
         stage.encode([Architecture("stage", (("depth", 1), ("kernal0", 3)))])
+
+
+def staged() -> Decisions:
+    """Four stages of one to four blocks, each with one of three kernels."""
+    choices: list[Choice] = []
+    conditions: dict[str, Value] = {}
+    for stage in range(4):
+        depth = Choice(f"stage{stage}.depth", (1, 2, 3, 4))
+        choices.append(depth)
+        for block in range(4):
+            choices.append(Choice(f"stage{stage}.block{block}.kernel", (3, 5, 7)))
+            conditions[choices[-1].name] = depth > block
+    return Decisions(choices, conditions)
+
+
+def mixed(rows: Rows, rng: np.random.Generator) -> Rows:
+    return staged().crossover(rows, np.asfortranarray(rows[rng.permutation(len(rows))]), rng)
+
+
+def changed(rows: Rows, rng: np.random.Generator) -> Rows:
+    made = [change_one(staged(), row, rng.random(), rng.random(), lambda: rng)[0] for row in rows]
+    return np.asfortranarray(made)
+
+
+@pytest.mark.parametrize("operator", [mixed, changed, lambda rows, rng: staged().mutate(rows, rng, 0.2)])
+def test_without_selection_variation_leaves_the_layers_that_matter_uniform(
+    operator: Callable[[Rows, np.random.Generator], Rows],
+) -> None:
+    """A layer that a child has and its parent had not would else always have its first option."""
+    rng, decisions = np.random.default_rng(0), staged()
+    kernels = [column for column, name in enumerate(decisions.names) if name.endswith("kernel")]
+    rows = decisions.sample(rng, 1500)
+    for _ in range(6):
+        rows = operator(rows, rng)
+    codes = rows[:, kernels][decisions.active(rows)[:, kernels]]
+    shares = np.bincount(codes, minlength=3) / len(codes)
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.02)
+
+
+def test_a_decision_that_matters_in_one_parent_comes_from_it() -> None:
+    decisions, rng = staged(), np.random.default_rng(1)
+    shallow = decisions.largest()
+    shallow[:, [decisions.column[f"stage{stage}.depth"] for stage in range(4)]] = 0
+    shallow, deep = decisions.canonical(shallow), decisions.largest()
+    for _ in range(50):
+        child = decisions.crossover(shallow, deep, rng)
+        assert (child[decisions.active(child)] >= 2)[np.flatnonzero(decisions.active(child)[0]) % 5 > 0].all()

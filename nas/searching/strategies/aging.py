@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
@@ -85,8 +86,8 @@ class Aging(Batches):
         self._held += 1
         members = self._draws.members[place]
         parent = queue[members[scores[members].argmax()]]
+        rng = partial(generator, self.seed, "aging mutation", self._held)
         if self._own_mutation:
-            rng = generator(self.seed, "aging mutation", self._held)
-            return self.problem.decisions.mutate(np.asfortranarray(parent[None]), rng)
+            return self.problem.decisions.mutate(np.asfortranarray(parent[None]), rng())
         which, option = self._draws.which[place], self._draws.option[place]
-        return change_one(self.problem.decisions, parent, float(which), float(option))
+        return change_one(self.problem.decisions, parent, float(which), float(option), rng)

@@ -45,7 +45,7 @@ class Bananas(Guided):
         batch: Annotated[int, Field(ge=1, description="evaluations between two fits")] = 10,
         candidates: Annotated[int, Field(ge=1, description="mutants among which a batch is chosen")] = 100,
         parents: Annotated[int, Field(ge=1, description="how many of the best are mutated")] = 1,
-        changes: Annotated[float, Field(gt=0, description="decisions of a mutant drawn anew, on average")] = 1.0,
+        changes: Annotated[float, Field(gt=0, description="decisions of a mutant that get another option, on average")] = 1.5,
         predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "mlp-ensemble",
         settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
         acquisition: Annotated[Acquisition, Field(description="what candidates are ranked by")] = "its",

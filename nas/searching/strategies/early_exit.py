@@ -90,16 +90,18 @@ class EarlyExit(Batches):
         """Two children of a father and a mother."""
         father, mother = self._tournament(rng), self._tournament(rng)
         decisions = self.problem.decisions
+        one, other = np.asfortranarray(father[None]), np.asfortranarray(mother[None])
         if self._own_mutation:
-            one, other = np.asfortranarray(father[None]), np.asfortranarray(mother[None])
             children = [decisions.crossover(one, other, rng)[0], decisions.crossover(other, one, rng)[0]]
         else:
-            from_father = rng.random(len(decisions)) < 0.5
-            children = [np.where(from_father, father, mother), np.where(from_father, mother, father)]
+            from_father = rng.random((1, len(decisions))) < 0.5
+            children = [decisions.mix(mask, one, other, rng)[0] for mask in (from_father, ~from_father)]
         return [self._changed(child, rng) for child in children]
 
     def _changed(self, child: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         decisions = self.problem.decisions
+        if not self._own_mutation:
+            child = decisions.filled(np.asfortranarray(child[None]), rng)[0]
         if rng.random() < self.mutation:
             if self._own_mutation:
                 child = decisions.mutate(np.asfortranarray(child[None]), rng)[0]

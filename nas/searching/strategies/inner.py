@@ -33,8 +33,8 @@ def predicted_objectives(strategy: Guided, history: History, start: int) -> Call
 
 def inner_nsga2(
     strategy: Guided, history: History, start: int, rng: np.random.Generator, population: int, generations: int
-) -> Rows:
-    """The last population (N, D) of a search on `predicted_objectives`, the best first.
+) -> tuple[Rows, npt.NDArray[np.float64]]:
+    """The last population (N, D) of a search on `predicted_objectives`, the best first, and what is predicted (N, M).
 
     It begins with the best evaluated ones for half of the population, and random ones.
     """
@@ -43,4 +43,4 @@ def inner_nsga2(
     rows, values = strategy.evaluated(history, start)
     elite = rows[best(values, population // 2)]
     begin = np.asfortranarray(np.concatenate([elite, problem.sample(rng, population - len(elite))]))
-    return nsga2(problem.decisions, measure, begin, rng, generations, problem.legal)[0]
+    return nsga2(problem.decisions, measure, begin, rng, generations, problem.legal)

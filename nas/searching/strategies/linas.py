@@ -49,4 +49,4 @@ class Linas(Guided):
 
     def choose(self, history: History, start: int, rng: np.random.Generator) -> Rows:
         """See `Guided`."""
-        return inner_nsga2(self, history, start, rng, self.population, max(1, self.inner // self.population - 1))
+        return inner_nsga2(self, history, start, rng, self.population, max(1, self.inner // self.population - 1))[0]

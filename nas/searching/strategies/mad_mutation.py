@@ -76,6 +76,7 @@ class MadMutation:
         rows = np.array(rows, order="F")
         for _ in range(blocks):
             columns = self._drawn(rng, len(rows))
+            rows = self.decisions.filled(rows, rng)
             for column in np.unique(columns).tolist():
                 chosen = np.flatnonzero(columns == column)
                 part = np.asfortranarray(rows[chosen])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from nas.architectures import Decisions
 from nas.architectures.decisions import Rows
 from nas.searching.fresh import Fresh
 from nas.searching.history import History
@@ -21,7 +23,7 @@ def best_mutants(
 
     Args:
         parents: how many of the best are mutated, equally often.
-        changes: decisions that are drawn anew, on average; a grammar mutates in its own way.
+        changes: decisions that get another option, on average; a grammar mutates in its own way.
     """
     decisions = strategy.problem.decisions
     rows, values = strategy.evaluated(history, start)
@@ -38,7 +40,13 @@ def best_mutants(
         if has_own_mutation(decisions):
             mutated = decisions.mutate(repeated, rng)
         else:
-            mutated = decisions.mutate(repeated, rng, min(1.0, changes / len(decisions)))
+            mutated = decisions.mutate(repeated, rng, _redrawn(decisions, changes / len(decisions)))
         mutated = mutated[rng.permutation(len(mutated))]
         found.append(mutated[fresh.positions(mutated, missing)])
     return np.asfortranarray(np.concatenate(found))
+
+
+def _redrawn(decisions: Decisions, changed: float) -> npt.NDArray[np.float64]:
+    """(D,) how likely each decision has to be drawn anew for it to get another option with a given probability."""
+    options = decisions.cardinalities
+    return np.minimum(1.0, np.where(options > 1, changed * options / np.maximum(options - 1, 1), 0.0))

@@ -28,7 +28,7 @@ class Npenas(Guided):
     summary = "mutants of the ten best, of which a graph network chooses"
     source = "Wei et al., NPENAS: Neural Predictor Guided Evolution for Neural Architecture Search, 2020"
     origins: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"changes": "the authors' code", "settings": "ours: for gin held_out=0, as in the paper", "trust": "ours"}
+        {"changes": "ours: as in the code of BANANAS", "settings": "ours: for gin held_out=0, as in the paper", "trust": "ours"}
     )
     stream = "npenas"
 
@@ -40,7 +40,7 @@ class Npenas(Guided):
         batch: Annotated[int, Field(ge=1, description="evaluations between two fits")] = 10,
         candidates: Annotated[int, Field(ge=1, description="mutants among which a batch is chosen")] = 100,
         parents: Annotated[int, Field(ge=1, description="how many of the best are mutated")] = 10,
-        changes: Annotated[float, Field(gt=0, description="decisions of a mutant drawn anew, on average")] = 1.0,
+        changes: Annotated[float, Field(gt=0, description="decisions of a mutant that get another option, on average")] = 1.5,
         predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "gin",
         settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
         trust: Annotated[

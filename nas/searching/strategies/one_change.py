@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nas.architectures import Decisions
@@ -14,14 +16,19 @@ def has_own_mutation(decisions: Decisions) -> bool:
     return type(decisions).mutate is not Decisions.mutate
 
 
-def change_one(decisions: Decisions, row: np.ndarray, which: float, option: float) -> Rows:
+def change_one(
+    decisions: Decisions, row: np.ndarray, which: float, option: float, rng: Callable[[], np.random.Generator]
+) -> Rows:
     """(1, D): a row with one of the decisions that matter at another of its options.
 
     Args:
         which, option: where in [0, 1) the decision and its new option were drawn.
+        rng: makes the generator for decisions that come to matter; called where there can be some.
     """
     changed = np.asfortranarray(row[None].copy())
     columns = np.flatnonzero(decisions.active(changed)[0] & (decisions.cardinalities > 1))
+    if decisions.conditions:
+        changed = decisions.filled(changed, rng())
     if len(columns):
         column = int(columns[int(which * len(columns))])
         count = int(decisions.cardinalities[column])

@@ -14,10 +14,10 @@ from pydantic import Field
 from nas.architectures import Decisions
 from nas.architectures.decisions import Rows
 from nas.searching.arrays.evolution import evolve
-from nas.searching.arrays.sorting import best
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.acquisition import Acquisition, acquire, normal_scores
+from nas.searching.strategies.gain import by_gain
 from nas.searching.strategies.guided import QUICK, Guided
 from nas.searching.strategies.inner import inner_nsga2, predicted_objectives
 from nas.searching.strategies.one_change import has_own_mutation
@@ -35,7 +35,8 @@ class PredictorGuided(Guided):
     and the predictor is fitted again, so that far fewer evaluations are needed. It scores candidates by their expected
     improvement on the scale of normal scores by rank, so that it also looks where the predictor is unsure. Where a space has
     no more architectures than the evolution would score, all are scored instead. With several objectives an NSGA-II of the
-    same size runs on a predictor for each, and on the exact figures of the cheap ones.
+    same size runs on a predictor for each, and on the exact figures of the cheap ones; those are evaluated that add most to
+    the hypervolume of the front so far.
     """
 
     summary = "evolution on a predictor that learns from every evaluation; the fewest evaluations"
@@ -89,12 +90,8 @@ class PredictorGuided(Guided):
 
     def choose(self, history: History, start: int, rng: np.random.Generator) -> Rows:
         """See `Guided`."""
-        several = len(self.problem.objectives) > 1
-        if several and self._everything is None:
-            return inner_nsga2(self, history, start, rng, self.population, self.generations)
-        if several:
-            legal = self._unseen()
-            return legal[best(predicted_objectives(self, history, start)(legal), self.size(start))]
+        if len(self.problem.objectives) > 1:
+            return self._spread(history, start, rng)
         rows, values = self.evaluated(history, start)
         scores = normal_scores(values[:, 0])
         predictor, top = self.unfitted(start), float(scores.max())
@@ -115,6 +112,17 @@ class PredictorGuided(Guided):
             decisions, measure, begin, rng, generations, self.parents, self.mutants, self._mutate(), self.problem.legal
         )
         return found
+
+    def _spread(self, history: History, start: int, rng: np.random.Generator) -> Rows:
+        """What adds most to the front, of all architectures or of those that an NSGA-II ends with."""
+        if self._everything is None:
+            rows, predicted = inner_nsga2(self, history, start, rng, self.population, self.generations)
+            unseen = self.fresh.unseen(rows)
+            rows, predicted = rows[unseen], predicted[unseen]
+        else:
+            rows = self._unseen()
+            predicted = predicted_objectives(self, history, start)(rows)
+        return rows[by_gain(self.evaluated(history, start)[1], predicted, self.size(start))]
 
     def _unseen(self) -> Rows:
         """The legal architectures of a listed space that are not known."""
