@@ -68,6 +68,7 @@ class AutoBuild(Predictor):
 
     summary = "message passing along the layers, with scores for options and modules (AutoBuild); slow to train"
     source = "Mills et al., Building Optimal Neural Architectures using Interpretable Knowledge, 2024"
+    reads_features = False
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class Gcn(Predictor):
 
     summary = "graph network that ranks pairs of architectures (BRP-NAS); slow to train, for cells above all"
     source = "Dudziak et al., BRP-NAS: Prediction-based NAS using GCNs, 2020"
+    reads_features = False
 
     def __init__(
         self,

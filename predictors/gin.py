@@ -44,6 +44,7 @@ class Gin(Predictor):
 
     summary = "graph isomorphism network (NPENAS); slow to train, for cells above all"
     source = "Wei et al., NPENAS: Neural Predictor Guided Evolution for Neural Architecture Search, 2020"
+    reads_features = False
 
     def __init__(
         self,

@@ -61,10 +61,28 @@ def search(
         Optional[list[str]],  # noqa: UP045
         typer.Option(
             metavar="NAME[:max|:min]",
-            help="What is searched for: top1, loss, macs, params, memory, pixel-latency. Repeatable, up to three: the result "
-            "is then the Pareto front, and its knee the winner, or the best that keeps the targets. [default: top1]",
+            help="What is searched for: top1, loss, macs, params, memory, pixel-latency, or a zero-cost proxy, which needs no "
+            "training. Repeatable, up to three: the result is then the Pareto front, and its knee the winner, or the best that "
+            "keeps the targets. [default: top1]",
         ),
     ] = None,
+    filter_: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--filter",
+            metavar="PROXY:SHARE",
+            help="Evaluate only what a zero-cost proxy ranks among the best: naswot:0.5 for the better half of the space, or "
+            "naswot>=120. Repeatable.",
+        ),
+    ] = None,
+    warm_start: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="PROXY:COUNT/SAMPLE",
+            help="Begin with the best of a random sample by a zero-cost proxy: naswot:10/100. [naswot alone: 10/100]",
+        ),
+    ] = None,
+    proxy_images: Annotated[int, typer.Option(help="How many training images zero-cost proxies see.")] = 64,
     reward: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -136,6 +154,9 @@ def search(
             trainer=trainer,
             objectives=tuple(objective or ()),
             reward=reward,
+            filters=tuple(filter_ or ()),
+            warm_start=warm_start,
+            proxy_images=proxy_images,
             strategy=strategy,
             strategy_options=strategy_options,
             steps=steps,
@@ -158,7 +179,7 @@ def search(
         )
         if json:
             print_json(run.results)
-        elif evaluate is not None:
+        elif run.results["kind"] == "lookup":
             print_lookup(run.results)
         else:
             print_search(run.results)

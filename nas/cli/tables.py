@@ -22,6 +22,7 @@ from nas.jobs.readme import (
     notes,
     search_notes,
     shown,
+    untrained_note,
 )
 
 
@@ -58,10 +59,10 @@ def print_search(figures: Mapping[str, Any]) -> None:
 
 
 def print_lookup(figures: Mapping[str, Any]) -> None:
-    """Winner, runners-up and random search of a search that looked its evaluations up."""
+    """Winner, runners-up and random search of a search without training."""
     console = open_console()
     _print_networks(console, figures)
-    console.print(f"Nothing was trained: every figure but the costs is from {figures['evaluated_by']}.")
+    console.print(untrained_note(figures))
     for note in search_notes(figures):
         console.print(f"- {note}", style="dim")
     console.print(f"\nEverything is in {figures['run']}")

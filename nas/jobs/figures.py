@@ -106,6 +106,24 @@ def _effort(setting: Searched, outcome: SearchOutcome) -> dict[str, Any]:
         "options": dict(setting.config.strategy_options),
         "evaluations": outcome.evaluations,
         "failures": outcome.failures,
+        "refused": outcome.refused,
+        "proxies": _proxies(setting, outcome),
+    }
+
+
+def _proxies(setting: Searched, outcome: SearchOutcome) -> dict[str, Any] | None:
+    """What zero-cost proxies did in a search, and what they saw; None where they did nothing."""
+    scorer, asked = setting.proxies, setting.asked
+    if scorer is None:
+        return None
+    return {
+        "images": len(scorer.images),
+        "data": setting.config.data,
+        "at": str(scorer.task),
+        "objectives": list(asked.objectives),
+        "filters": [{"text": str(one.asked), "proxy": one.asked.proxy, "limit": one.limit} for one in outcome.filters],
+        "warm_start": None if asked.warm_start is None else str(asked.warm_start),
+        "features": list(asked.features),
     }
 
 
@@ -127,7 +145,8 @@ def _train_next(setting: Searched) -> list[str]:
     if is_given(setting.config.space):
         return []
     targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
-    return [f"nas search --space {shlex.quote(setting.config.space)}{targets}"]
+    warm = f" --warm-start {setting.asked.objectives[0]}" if setting.asked.objectives else ""
+    return [f"nas search --space {shlex.quote(setting.config.space)}{targets}{warm}"]
 
 
 def shown_objectives(setting: Searched) -> tuple[Objective, ...]:

@@ -1,4 +1,4 @@
-"""Searching results that are known already, and going on after an interruption."""
+"""Searches without training, and going on with them after an interruption."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from nas.jobs.readme import lookup_readme
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, search_stage
 from nas.runs.folder import create_folder
-from nas.runs.looked_up import digest
+from nas.runs.looked_up import LookedUp, digest
 from nas.runs.manifest import new_manifest, write_manifest
 from nas.runs.searched import fingerprint, space_of
+from nas.runs.setting import describe_data
 from nas.supernet import Space
 
 
@@ -26,38 +27,46 @@ def begin_lookup(
     reporter: Reporter,
     started: Callable[[Path], None] | None,
 ) -> Run:
-    """Search what `config.evaluate` holds; see `nas.jobs.running.search`.
+    """Search what `config.evaluate` holds, or zero-cost proxies alone; see `nas.jobs.running.search`.
 
     Raises:
         NasError: whatever is wrong with what was asked; nothing is written then.
     """
-    assert config.evaluate is not None
-    setting, _ = prepare_lookup(config, space)
-    at = vars(setting.deployed_at)
-    plan = {"decisions": fingerprint(space), "trained_at": at, "deployed_at": at, "results": digest(config.evaluate)}
-    label = f"{space.name}-{Path(config.evaluate).name.partition('.')[0]}"
-    folder = create_folder(Path(out) if out is not None else None, label)
+    setting = prepare_lookup(config, space)
+    plan = {
+        "decisions": fingerprint(space),
+        "trained_at": vars(setting.seen_at),
+        "deployed_at": vars(setting.deployed_at),
+        "results": None if config.evaluate is None else digest(config.evaluate),
+    }
+    source = "-".join(setting.asked.objectives) if config.evaluate is None else Path(config.evaluate).name.partition(".")[0]
+    folder = create_folder(Path(out) if out is not None else None, f"{space.name}-{source}")
     with folder.locked():
-        manifest = new_manifest("search", config, plan, {})
+        manifest = new_manifest("search", config, plan, {} if setting.data is None else describe_data(setting.data))
         write_manifest(folder.path, manifest)
         if started is not None:
             started(folder.path)
-        return _finish(folder, config, space, reporter)
+        return _finish(folder, setting, reporter, space)
 
 
-def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, space: Space | None) -> Run:
-    """Go on with such a search. Raises NasError when its results or its space have changed, or it is in use."""
+def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None) -> Run:
+    """Go on with such a search. Raises NasError when its results, its data or its space have changed, or it is in use."""
     config = manifest.config
-    assert config.evaluate is not None
-    if digest(config.evaluate) != manifest.plan["results"]:
+    if config.evaluate is not None and digest(config.evaluate) != manifest.plan["results"]:
         raise NasError(f"{config.evaluate} has changed since run {folder.path} began; restore it, or begin a new run")
     with folder.locked():
-        return _finish(folder, config, space_of(manifest, space), reporter)
+        space = space_of(manifest, given)
+        setting = prepare_lookup(config, space, folder.proxies)
+        if setting.data is not None and setting.data.fingerprint != manifest.data["fingerprint"]:
+            raise NasError(
+                f"the data at {manifest.data['source']} has changed since run {folder.path} began; restore it, or begin a new "
+                "run"
+            )
+        return _finish(folder, setting, reporter, space)
 
 
-def _finish(folder: RunFolder, config: RunConfig, space: Space, reporter: Reporter) -> Run:
-    setting, evaluator = prepare_lookup(config, space)
-    outcome = search_stage(folder, setting, evaluator, reporter)
+def _finish(folder: RunFolder, setting: LookedUp, reporter: Reporter, space: Space) -> Run:
+    outcome = search_stage(folder, setting, setting.evaluator, reporter)
     figures = lookup_figures(folder, setting, outcome)
     write_json(folder.winner, figures["winner"])
     write_text(folder.readme, lookup_readme(figures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import numpy as np
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError, unknown
 from nas.base.progress import Reporter
-from nas.data import load_data
 from nas.jobs.run import Run
-from nas.predicting import ProxyScorer, cross_validated, make_predictor, with_proxies
+from nas.predicting import FittedTo, cross_validated, make_predictor, save_fitted
+from nas.predicting.predictor import require_features
 from nas.predicting.quality import Numbers
-from nas.searching import StudyHistory, Trial
 from nas.searching.problem import keys
+from nas.searching.study import read_trials
 from nas.supernet import Space
 
 
@@ -41,7 +42,7 @@ def fit_predictor(
         out: the file for the fitted predictor; none is written by default.
         metric: what is predicted, of the figures that an evaluation gives.
         encoding: a variant of the space's encoding, such as 'paths'; the space's own by default.
-        proxies: zero-cost proxies as further features; they read the run's training images.
+        proxies: zero-cost proxies as further features; they read as many training images of the run as its proxies did.
         folds: of the cross-validation.
         settings: options of the predictor that are changed.
         space: for a run of a space that only exists as an object: the same again.
@@ -56,20 +57,15 @@ def fit_predictor(
     run = Run(path, space)
     _ = run.winner
     rows, values = _evaluations(run, metric)
-    seen = run.space.encoding if encoding is None else run.space.encoding.variant(encoding)
     if proxies:
-        data = run.manifest.data
-        images = load_data(data["source"], resolution=data["resolution"], seed=run.manifest.config.seed)
-        scorer = ProxyScorer(run.space, list(proxies), images, seed=seed)
-        scorer(rows, reporter)
-        seen = with_proxies(seen, scorer)
-
+        require_features(predictor, "--proxy")
+    fitted_to = _fitted_to(run, metric, encoding, proxies)
+    seen = fitted_to.seen(run.space, rows, reporter)
     found = make_predictor(predictor, seen, seed, settings)
     quality = cross_validated(lambda: make_predictor(predictor, seen, seed, settings), rows, values, folds, seed, reporter)
     if out is not None:
         found.fit(rows, values)
-        found.save(out)
-    shared = f"--space {run.space.name}" if run.space.separate else f"--supernet {path}"
+        save_fitted(found, out, fitted_to)
     return {
         "run": str(path),
         "space": run.space.name,
@@ -83,13 +79,46 @@ def fit_predictor(
         "folds": folds,
         "quality": quality.to_json(),
         "file": None if out is None else str(out),
-        "next": [f"nas search {shared} --strategy predictor", "nas predictors"],
+        "next": [*_next(run, metric, out), "nas predictors"],
     }
+
+
+def _fitted_to(run: Run, metric: str, encoding: str | None, proxies: Sequence[str]) -> FittedTo:
+    config, data = run.manifest.config, run.manifest.data
+    return FittedTo(
+        space=run.space.name,
+        metric=metric,
+        encoding=encoding,
+        proxies=tuple(proxies),
+        data=data.get("source", config.data),
+        resolution=data.get("resolution", config.resolution),
+        images=config.proxy_images,
+        seed=config.seed,
+    )
+
+
+def _next(run: Run, metric: str, out: str | Path | None) -> list[str]:
+    """Searches that use a predictor: the fitted one in the place of evaluations, or one that the search fits itself."""
+    config = run.manifest.config
+    space = f"--space {shlex.quote(run.space.name)}"
+    found = []
+    if out is not None:
+        sign = ":min" if metric == "loss" else ""
+        objective = "" if metric == "top1" else f" --objective {metric}{sign}"
+        found.append(f"nas search {space} --evaluate {shlex.quote(str(out))}{objective} --evaluations 1000")
+    objectives = "".join(f" --objective {shlex.quote(one)}" for one in config.objectives)
+    if config.evaluate is not None:
+        source = f"{space} --evaluate {shlex.quote(config.evaluate)}{objectives}"
+    elif not run.manifest.trains:
+        source = f"{space}{objectives}"
+    else:
+        source = space if run.space.separate else f"--supernet {shlex.quote(str(run.path))} {space}"
+    return [*found, f"nas search {source} --strategy predictor"]
 
 
 def _evaluations(run: Run, metric: str) -> tuple[Rows, Numbers]:
     """Distinct rows that were fully evaluated, and their figures."""
-    trials = [trial for trial in _trials(run) if trial.failure is None and trial.fidelity == 1.0]
+    trials = [trial for trial in read_trials(run.folder.study, run.space) if trial.failure is None and trial.fidelity == 1.0]
     if not trials:
         raise NasError(f"run {run.path} has no complete evaluation; look into {run.folder.study}")
     legal = set.intersection(*(set(trial.metrics) for trial in trials))
@@ -98,15 +127,3 @@ def _evaluations(run: Run, metric: str) -> tuple[Rows, Numbers]:
     rows = np.stack([trial.row for trial in trials])
     first = sorted({key: place for place, key in reversed(list(enumerate(keys(rows))))}.values())
     return np.asfortranarray(rows[first]), np.array([trials[place].metrics[metric] for place in first])
-
-
-def _trials(run: Run) -> list[Trial]:
-    """Every evaluation of every study in the run's file."""
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    if not run.folder.study.exists():
-        raise NasError(f"run {run.path} has lost its evaluations: {run.folder.study} does not exist")
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(run.folder.study)))
-    names = optuna.get_all_study_names(storage)
-    return [trial for name in names for trial in StudyHistory(run.folder.study, name, run.space).trials]

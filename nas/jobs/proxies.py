@@ -49,37 +49,15 @@ def proxy_table(
     """
     if seed < 0:
         raise NasError(f"--seed is a whole number from 0; given {seed}")
-    reporter = reporter or Silent()
     names = list(dict.fromkeys(proxies)) if proxies else proxy_names()
     for name in names:
         open_proxy(name)
     space = space if isinstance(space, Space) else open_space(space)
     label, chosen = _chosen(space, architecture)
     scorer = ProxyScorer(space, names, load_data(data or "digits", resolution=resolution, seed=seed), batch, seed)
-    row = scorer.space.decisions.canonical(scorer.space.encode([chosen]))[0]
-    network = scorer.network(row)
-    found: list[dict[str, Any]] = []
-    left_out: dict[str, str] = {}
-    reporter.start("Proxies", len(names))
-    for done, name in enumerate(names, 1):
-        start = time.perf_counter()
-        try:
-            score = scorer.of(name, network)
-        except NotDefined as error:
-            if proxies:
-                raise
-            left_out[name] = error.reason
-        else:
-            found.append(
-                {
-                    "name": name,
-                    "score": score if math.isfinite(score) else None,
-                    "seconds": time.perf_counter() - start,
-                    "summary": scorer.proxies[name].summary,
-                }
-            )
-        reporter.advance(done, name)
-    reporter.finish()
+    found, left_out = _measured(scorer, chosen, reporter or Silent())
+    if proxies and left_out:
+        raise next(iter(left_out.values()))
     return {
         "space": space.name,
         "name": label,
@@ -89,8 +67,34 @@ def proxy_table(
         "batch": batch,
         "seed": seed,
         "proxies": found,
-        "left_out": left_out,
+        "left_out": {name: error.reason for name, error in left_out.items()},
     }
+
+
+def _measured(
+    scorer: ProxyScorer, architecture: Architecture, reporter: Reporter
+) -> tuple[list[dict[str, Any]], dict[str, NotDefined]]:
+    """Score, seconds and meaning for each proxy that is defined for a network, and why the others are not."""
+    row = scorer.space.decisions.canonical(scorer.space.encode([architecture]))[0]
+    network = scorer.network(row)
+    found: list[dict[str, Any]] = []
+    left_out: dict[str, NotDefined] = {}
+    reporter.start("proxies", len(scorer.names))
+    try:
+        for done, (name, proxy) in enumerate(scorer.proxies.items(), 1):
+            start = time.perf_counter()
+            try:
+                score = scorer.of(name, network)
+            except NotDefined as error:
+                left_out[name] = error
+            else:
+                seconds = time.perf_counter() - start
+                shown = score if math.isfinite(score) else None
+                found.append({"name": name, "score": shown, "seconds": seconds, "summary": proxy.summary})
+            reporter.advance(done, name)
+    finally:
+        reporter.finish()
+    return found, left_out
 
 
 def _chosen(space: Space, asked: str | None) -> tuple[str, Architecture]:

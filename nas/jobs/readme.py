@@ -91,7 +91,34 @@ def search_notes(figures: Mapping[str, Any]) -> list[str]:
             f"The winner has the highest reward '{reward['name']}' (weight {reward['weight']:g}), which weighs accuracy "
             f"against {figures['targets'][0]['text'].replace('<=', 'around')}: that target is no bound."
         )
-    return lines
+    return lines + proxy_notes(figures)
+
+
+def proxy_notes(figures: Mapping[str, Any]) -> list[str]:
+    """What zero-cost proxies did, a sentence each."""
+    found = figures["search"].get("proxies")
+    if not found:
+        return []
+    lines = []
+    uses = list(dict.fromkeys((*found["objectives"], *found["features"])))
+    seen = f"networks at initialisation, at {found['at']}, with {found['images']} images of {found['data']}"
+    lines.append(f"Zero-cost proxies score {seen}{': ' + ', '.join(uses) if uses else ''}.")
+    if found["features"]:
+        lines.append(f"The predictor also saw {', '.join(found['features'])}.")
+    if found["warm_start"]:
+        lines.append(f"The search began with {found['warm_start']}; random search did not.")
+    filters = [f"A filter kept {one['text']} (limit {one['limit']:g}); random search had none." for one in found["filters"]]
+    return lines + filters
+
+
+def untrained_note(figures: Mapping[str, Any]) -> str:
+    """Where the figures of a search without training are from."""
+    source = figures["evaluated_by"]
+    if source is None:
+        return "Nothing was trained: every figure but the costs is that of untrained networks."
+    proxies = (figures["search"].get("proxies") or {}).get("objectives", ())
+    but = f" and {', '.join(proxies)}" if proxies else ""
+    return f"Nothing was trained: every figure but the costs{but} is from {source}."
 
 
 def measured(figures: Mapping[str, Any]) -> list[str]:
@@ -102,7 +129,8 @@ def measured(figures: Mapping[str, Any]) -> list[str]:
 
 def measured_heading(name: str, figures: Mapping[str, Any]) -> str:
     """A column's title for what an evaluation found."""
-    return f"validation {name.replace('top1', 'top-1')}" if figures["kind"] == "search" else name
+    proxies = (figures["search"].get("proxies") or {}).get("objectives", ())
+    return f"validation {name.replace('top1', 'top-1')}" if figures["kind"] == "search" and name not in proxies else name
 
 
 def measured_shown(name: str, network: Mapping[str, Any]) -> str:
@@ -117,7 +145,8 @@ def effort(figures: Mapping[str, Any]) -> str:
     """What the search and random search spent, in a sentence."""
     search, baseline = figures["search"], figures["random_search"]
     failures = f", {search['failures']} of which failed" if search["failures"] else ""
-    spent = f"{search['strategy']}: {search['evaluations']} evaluation{'s' * (search['evaluations'] != 1)}{failures}."
+    refused = f"; {search['refused']} more were refused by a filter" if search.get("refused") else ""
+    spent = f"{search['strategy']}: {search['evaluations']} evaluation{'s' * (search['evaluations'] != 1)}{failures}{refused}."
     return f"{spent} Random search had {baseline['evaluations']}." if baseline else spent
 
 
@@ -162,13 +191,13 @@ def lookup_readme(figures: Mapping[str, Any]) -> str:
     """The page of a search that looked its evaluations up."""
     asked = ", ".join(target["text"] for target in figures["targets"]) or "no bound"
     lines = [
-        f"# {figures['space']}, results looked up: {asked}",
+        f"# {figures['space']}, {'untrained networks' if figures['evaluated_by'] is None else 'results looked up'}: {asked}",
         "",
         *_networks(figures),
         "",
         effort(figures),
         "",
-        f"- Nothing was trained: every figure but the costs is from `{figures['evaluated_by']}`.",
+        f"- {untrained_note(figures)}",
         *(f"- {note}" for note in search_notes(figures)),
         "",
         "Next:",

@@ -62,7 +62,7 @@ class Run:
     def network(self) -> nn.Module:
         """The winner as a plain torch module with its weights, in evaluation mode."""
         _ = self.winner
-        if self.manifest.config.evaluate is not None:
+        if not self.manifest.trains:
             raise NasError(f"run {self.path} looked its results up and trained nothing: its winner has no weights")
         return load_plain(self.folder.model, self.folder.weights)
 

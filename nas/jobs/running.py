@@ -26,6 +26,7 @@ from nas.runs import (
     candidate_scorer,
     follow_stage,
     prepare,
+    proxies_alone,
     read_manifest,
     search_stage,
     supernet_scorer,
@@ -65,7 +66,8 @@ def search(
         started: is told the folder as soon as there is something to resume.
         options: any field of `nas.runs.RunConfig`: trainer, strategy, steps, epochs, minutes, evaluations, seed,
             resolution, deploy_resolution, supernet, compute, precision, cutout, mixup, cutmix, randaugment,
-            log, settings, validation_images, calibration_images, objectives, reward, strategy_options, evaluate.
+            log, settings, validation_images, calibration_images, objectives, reward, strategy_options, evaluate, filters,
+            warm_start, proxy_images.
 
     Several processes of one `torch.distributed` group may call this together: they train together, and the first one alone
     writes, searches and returns.
@@ -106,10 +108,10 @@ def resume(path: str | Path, reporter: Reporter | None = None, space: Space | No
     manifest = ranks.share(lambda: read_manifest(folder.path))
     if ranks.share(folder.results.exists):
         return _finished(path, space)
-    if manifest.config.evaluate is not None:
+    if not manifest.trains:
         return resume_lookup(folder, manifest, reporter or Silent(), space)
     with folder.locked() if ranks.leads else contextlib.nullcontext():
-        setting = prepare(manifest.config, space_of(manifest, space))
+        setting = prepare(manifest.config, space_of(manifest, space), folder.proxies if ranks.leads else None)
         if setting.data.fingerprint != manifest.data["fingerprint"]:
             raise NasError(
                 f"the data at {manifest.data['source']} has changed since run {path} began; restore it, or begin a new run"
@@ -144,7 +146,7 @@ def _begin(
     if options.get("evaluate") is not None:
         options["evaluate"] = str(Path(options["evaluate"]).resolve())
     config = RunConfig.checked(space=reference(space), targets=tuple(targets), data=source, **options)
-    if config.evaluate is not None:
+    if kind == "search" and (config.evaluate is not None or proxies_alone(config, opened)):
         return begin_lookup(config, opened, out, reporter or Silent(), started)
     setting, ranks = prepare(config, opened), current_ranks()
     steps = ranks.gather(planned_steps(setting))[0]  # minutes are measured, in every process a little differently

@@ -1,6 +1,7 @@
 """Predicting accuracy: how architectures are encoded, what a predictor is, and how good it is."""
 
 from nas.predicting.encoding import Encoding, Graphs
+from nas.predicting.fitted import FittedTo, open_fitted, save_fitted
 from nas.predicting.predictor import Predictor, load_predictor, make_predictor, open_predictor
 from nas.predicting.proxy import NotDefined, Proxy, open_proxy, proxy_names
 from nas.predicting.proxy_features import with_proxies
@@ -10,6 +11,7 @@ from nas.predicting.validation import cross_validated
 
 __all__ = [
     "Encoding",
+    "FittedTo",
     "Graphs",
     "NotDefined",
     "Predictor",
@@ -20,10 +22,12 @@ __all__ = [
     "cross_validated",
     "load_predictor",
     "make_predictor",
+    "open_fitted",
     "open_predictor",
     "open_proxy",
     "proxy_names",
     "quality_of",
+    "save_fitted",
     "score_rows",
     "with_proxies",
 ]

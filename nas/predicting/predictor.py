@@ -32,10 +32,13 @@ class Predictor(ABC):
     Attributes:
         summary: one line for listings.
         source: the paper.
+        reads_features: whether it reads the encoding's features; others read graphs, or the decisions themselves, so that
+            further columns are lost on them.
     """
 
     summary: ClassVar[str]
     source: ClassVar[str]
+    reads_features: ClassVar[bool] = True
 
     def __init__(self, encoding: Encoding, seed: int = 0) -> None:
         self.encoding = encoding
@@ -105,8 +108,15 @@ class Predictor(ABC):
         parameters = inspect.signature(cls.__init__).parameters.values()
         return {p.name: p.default for p in parameters if p.name not in ("self", "encoding", "seed")}
 
-    def save(self, path: str | Path) -> None:
-        """Write a safetensors file, whole or not at all. Raises NasError when nothing was learned or it cannot be written."""
+    def save(self, path: str | Path, about: str | None = None) -> None:
+        """Write a safetensors file, whole or not at all.
+
+        Args:
+            about: a note that `read_about` reads again.
+
+        Raises:
+            NasError: nothing was learned, or it cannot be written.
+        """
         import torch
 
         from nas.supernet.weights import save_tensors
@@ -114,7 +124,8 @@ class Predictor(ABC):
         if not self.fitted:
             raise NasError("this predictor has learned nothing yet; there is nothing to save")
         arrays = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in self.tensors().items()}
-        save_tensors(Path(path), arrays, {"predictor": _class_name(type(self)), "facts": json.dumps(self._facts())})
+        metadata = {"predictor": _class_name(type(self)), "facts": json.dumps(self._facts())}
+        save_tensors(Path(path), arrays, metadata if about is None else {**metadata, "about": about})
 
     @classmethod
     def load(cls, path: str | Path, encoding: Encoding) -> Self:
@@ -186,6 +197,24 @@ def load_predictor(path: str | Path, encoding: Encoding) -> Predictor:
         if _class_name(found) == metadata["predictor"]:
             return found.load(path, encoding)
     raise unknown("predictor", metadata["predictor"], plugins.installed("predictors"), f"{path} was written by it.")
+
+
+def read_about(path: str | Path) -> str | None:
+    """The note with which a predictor was saved, if any. Raises NasError when the file is missing, damaged or no predictor."""
+    return _read(path)[1].get("about")
+
+
+def require_features(name: str, why: str) -> None:
+    """Raise NasError where an installed predictor reads no features, so that those asked for would be lost.
+
+    Args:
+        why: what has features, as the user wrote it.
+    """
+    if not open_predictor(name).reads_features:
+        fitting = [other for other in plugins.installed("predictors") if open_predictor(other).reads_features]
+        raise NasError(
+            f"predictor '{name}' reads no features, and {why} would be lost on it; take one of: {', '.join(fitting)}"
+        )
 
 
 def _converted(predictor: str, option: str, value: Any, default: Any) -> Any:

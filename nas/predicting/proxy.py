@@ -75,8 +75,8 @@ class Proxy(ABC):
             A finite number, or -inf where a logarithm is taken of a network that passes no signal on.
 
         Raises:
-            NotDefined: the proxy means nothing for this network; names proxies that do.
-            NasError: images and targets do not match, or the result is no number.
+            NotDefined: the proxy means nothing for this network, or the result is no number; names proxies that do.
+            NasError: images and targets do not match.
         """
         if len(images) != len(targets):
             raise NasError(f"a proxy needs a target for each image; given {len(images)} images and {len(targets)} targets")
@@ -87,10 +87,8 @@ class Proxy(ABC):
             with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
                 found = float(self.measure(network, images, targets, generator))
         if math.isnan(found) or found == math.inf:
-            raise NasError(
-                f"the score by {type(self).__name__} is {found}: the activations of this network overflow at initialisation; "
-                "use proxies that pass no images through it, such as params, macs or l2"
-            )
+            reason = f"the score is {found}, since what it computes overflows at initialisation"
+            raise NotDefined(type(self).__name__, reason, "params", "macs", "l2")
         return found
 
 

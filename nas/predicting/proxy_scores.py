@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import fx, nn
+from torch import nn
 
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
@@ -15,56 +17,14 @@ from nas.base.progress import Reporter, Silent
 from nas.base.seeds import integer_seed
 from nas.data import Batch, ImageData, fixed_batches
 from nas.predicting.proxy import NotDefined, Proxy, open_proxy
-from nas.supernet import SeparateSpace, Space, Supernet, Task
+from nas.predicting.score_file import Found, ScoreFile
+from nas.predicting.untrained import Untrained
+from nas.supernet import Space, Task
 
 Scores = npt.NDArray[np.float64]
 
 BATCH = 64
 """Images that a proxy sees, as in zero-cost-nas."""
-
-
-class Untrained:
-    """Networks of a space at initialisation, each as if it had been built by itself.
-
-    Every layer has torch's own initialisation, which the papers on proxies assume, drawn for the widths that the network
-    has: slices of a fresh supernet would be scaled for the widest. Parameters that belong to no layer of torch, such as
-    position embeddings, are the definition's own.
-
-    Args:
-        task: what the networks are built for.
-        seed: the weights of a row depend on it and the row alone.
-    """
-
-    def __init__(self, space: Space, task: Task, seed: int = 0) -> None:
-        self.space = space.at(task)
-        self.task = task
-        self.seed = seed
-        self._supernet: Supernet | None = None
-
-    def __call__(self, row: npt.NDArray[np.uint8]) -> fx.GraphModule:
-        """The network of a canonical row (D,) in plain torch."""
-        network = self._built(row)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(integer_seed(self.seed, "proxies/weights"))
-            for module in network.modules():
-                reset = _reset(module)
-                if reset is not None:
-                    reset()
-        return network
-
-    def _built(self, row: npt.NDArray[np.uint8]) -> fx.GraphModule:
-        if isinstance(self.space, SeparateSpace):
-            return self.space.network_of(row, self.task, integer_seed(self.seed, "proxies/definition"))
-        if self._supernet is None:
-            seed = integer_seed(self.seed, "proxies/definition")
-            self._supernet = self.space.supernet(self.task.channels, self.task.resolution, self.task.classes, seed)
-        return self._supernet.extract(row)
-
-
-def _reset(module: nn.Module) -> Callable[[], None] | None:
-    """What draws the parameters of one of torch's own layers anew."""
-    found = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
-    return found if callable(found) else None
 
 
 class ProxyScorer:
@@ -100,8 +60,8 @@ class ProxyScorer:
         self.device = torch.device(device)
         self.images, self.targets = _batch(data, batch, self.device)
         self.network = Untrained(space, self.task, seed)
-        self.reasons: dict[str, str] = {}
-        self._known: dict[bytes, Scores] = {}
+        self._known: dict[bytes, dict[str, Found]] = {}
+        self._file: ScoreFile | None = None
 
     @property
     def names(self) -> list[str]:
@@ -109,63 +69,101 @@ class ProxyScorer:
         return list(self.proxies)
 
     def __call__(self, rows: Rows, reporter: Reporter | None = None) -> Scores:
-        """(N, P): a column for each proxy.
+        """(N, P): a column for each proxy; see `scores`.
 
-        -inf where a network passes no signal on, nan where a proxy is not defined for a network (`reasons` says why).
+        Raises:
+            NotDefined: a proxy is defined for none of the networks.
+        """
+        found = self.scores(rows, reporter=reporter)
+        missing = [name for name, column in zip(self.names, found.T, strict=True) if len(column) and np.isnan(column).all()]
+        if missing:
+            name = missing[0]
+            fitting = [other for other in self.names if other not in missing]
+            raise NotDefined(name, self.reason(rows[0], name) or "", *fitting)
+        return found
+
+    def scores(self, rows: Rows, names: Sequence[str] | None = None, reporter: Reporter | None = None) -> Scores:
+        """(N, P): a column for each of some proxies; all by default.
+
+        -inf where a network passes no signal on, nan where a proxy is not defined for a network (`reason` says why).
 
         Args:
             rows: (N, D) option indices; rows of the same network are one.
-
-        Raises:
-            NasError: a proxy is defined for none of the networks, or they overflow.
         """
         reporter = reporter or Silent()
+        names = self.names if names is None else names
         rows = self.space.decisions.canonical(self.space.decisions.check(rows))
-        names = [row.tobytes() for row in rows]
-        new = {name: row for name, row in zip(names, rows, strict=True) if name not in self._known}
+        keys = [row.tobytes() for row in rows]
+        new = {key: row for key, row in zip(keys, rows, strict=True) if not self._known.get(key, {}).keys() >= set(names)}
         if new:
-            reporter.start("Proxies", len(rows), len(rows) - len(new))
-            counted = self._counted(np.stack(list(new.values())))
-            for done, (name, row) in enumerate(new.items(), 1):
-                self._known[name] = self._scores(row, {proxy: float(values[done - 1]) for proxy, values in counted.items()})
-                reporter.advance(len(rows) - len(new) + done)
-            reporter.finish()
-        if not names:
-            return np.empty((0, len(self.proxies)))
-        scores = np.stack([self._known[name] for name in names])
-        for column, name in enumerate(self.proxies):
-            if np.isnan(scores[:, column]).all():
-                raise NotDefined(name, self.reasons[name], *(other for other in self.proxies if other not in self.reasons))
-        return scores
+            counted = self._counted(np.stack(list(new.values())), names)
+            slow = len(counted) < len(names)
+            if slow:
+                reporter.start("proxies", len(rows), len(rows) - len(new))
+            try:
+                for done, (key, row) in enumerate(new.items()):
+                    self._score(key, row, names, {name: float(values[done]) for name, values in counted.items()})
+                    if slow:
+                        reporter.advance(len(rows) - len(new) + done + 1)
+            finally:
+                if slow:
+                    reporter.finish()
+        found = np.empty((len(keys), len(names)))
+        for line, key in enumerate(keys):
+            known = self._known[key]
+            found[line] = [math.nan if isinstance(known[name], str) else known[name] for name in names]
+        return found
+
+    def reason(self, row: npt.ArrayLike, name: str) -> str | None:
+        """Why a proxy has no score for the network of a row (D,) that was scored; None where it has one."""
+        canonical = self.space.decisions.canonical(self.space.decisions.check(np.asarray(row)[None]))
+        found = self._known[canonical[0].tobytes()][name]
+        return found if isinstance(found, str) else None
+
+    def keep(self, path: Path) -> None:
+        """Take over the scores in a file, and write there what is found from now on. Raises NasError as `ScoreFile` does."""
+        file = ScoreFile(path, len(self.space.decisions))
+        read = file.read()
+        for key, scores in self._known.items():
+            unwritten = {name: value for name, value in scores.items() if name not in read.get(key, {})}
+            self._write(file, key, unwritten)
+        for key, scores in read.items():
+            self._known.setdefault(key, {}).update(scores)
+        self._file = file
 
     def of(self, name: str, network: nn.Module) -> float:
         """The score of a network by one of the proxies. Raises NotDefined where it means nothing."""
         generator = torch.Generator().manual_seed(integer_seed(self.seed, "proxies", name))
         return self.proxies[name].score(network, self.images, self.targets, generator)
 
-    def _counted(self, rows: Rows) -> dict[str, Scores]:
+    def _counted(self, rows: Rows, names: Sequence[str]) -> dict[str, Scores]:
         """Scores that are costs of the space, which need no network."""
-        found = {}
-        for name, proxy in self.proxies.items():
-            if proxy.cost is not None:
-                found[name] = np.asarray(self.space.cost(proxy.cost, rows, self.task), dtype=np.float64)
-        return found
+        costs = {name: cost for name in names if (cost := self.proxies[name].cost) is not None}
+        return {name: np.asarray(self.space.cost(cost, rows, self.task), dtype=np.float64) for name, cost in costs.items()}
 
-    def _scores(self, row: npt.NDArray[np.uint8], counted: Mapping[str, float]) -> Scores:
-        """(P,) scores of one row."""
-        network = None
-        scores = np.full(len(self.proxies), np.nan)
-        for column, name in enumerate(self.proxies):
-            if name in counted:
-                scores[column] = counted[name]
-                continue
-            if network is None:
-                network = self.network(row).to(self.device)
+    def _score(self, key: bytes, row: npt.NDArray[np.uint8], names: Sequence[str], counted: Mapping[str, float]) -> None:
+        """Find the scores of one row that are not known."""
+        known = self._known.setdefault(key, {})
+        known.update(counted)
+        missing = [name for name in names if name not in known]
+        if not missing:
+            return
+        network = self.network(row).to(self.device)
+        found: dict[str, Found] = {}
+        for name in missing:
             try:
-                scores[column] = self.of(name, network)
+                found[name] = self.of(name, network)
             except NotDefined as error:
-                self.reasons.setdefault(name, error.reason)
-        return scores
+                found[name] = error.reason
+        known.update(found)
+        if self._file is not None:
+            self._write(self._file, key, found)
+
+    def _write(self, file: ScoreFile, key: bytes, scores: Mapping[str, Found]) -> None:
+        """Write what is dear: costs are computed again faster than they are read."""
+        dear = {name: value for name, value in scores.items() if self.proxies[name].cost is None}
+        if dear:
+            file.add(key, dear)
 
 
 def score_rows(

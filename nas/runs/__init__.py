@@ -4,13 +4,13 @@ from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.looked_up import prepare_lookup
 from nas.runs.manifest import Manifest, read_manifest
+from nas.runs.proxied import proxies_alone
+from nas.runs.search_stage import SearchOutcome, search_stage
 from nas.runs.setting import Searched, Setting, prepare
 from nas.runs.stages import (
-    SearchOutcome,
     Trained,
     candidate_scorer,
     follow_stage,
-    search_stage,
     supernet_scorer,
     train_stage,
 )
@@ -27,6 +27,7 @@ __all__ = [
     "follow_stage",
     "prepare",
     "prepare_lookup",
+    "proxies_alone",
     "read_manifest",
     "search_stage",
     "supernet_scorer",

@@ -20,6 +20,9 @@ class RunConfig(BaseModel):
     trainer: str = "uniform"
     objectives: tuple[str, ...] = ()
     reward: str | None = None
+    filters: tuple[str, ...] = ()
+    warm_start: str | None = None
+    proxy_images: int = Field(64, ge=2)
     strategy: str | None = None
     strategy_options: dict[str, str | float | int | bool | None] = {}
     steps: int | None = Field(None, gt=0)

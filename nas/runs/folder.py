@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "study.journal"
 
     @property
+    def proxies(self) -> Path:
+        """Scores of untrained networks by zero-cost proxies, where a search asks for them."""
+        return self.path / "proxies.jsonl"
+
+    @property
     def winner(self) -> Path:
         """The best architecture."""
         return self.path / "winner.json"

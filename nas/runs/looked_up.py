@@ -1,50 +1,76 @@
-"""Searches of results that are known already: nothing is trained, and no images are read."""
+"""Searches without training: of results that are known already, or of what zero-cost proxies say of untrained networks."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.architectures import sample_bounded
 from nas.base.errors import NasError
 from nas.base.seeds import generator
+from nas.data import ImageData, load_data
 from nas.runs.config import RunConfig
-from nas.runs.setting import Searched, checked_strategy, read_objectives, read_targets, require_possible
-from nas.searching import PredictorEvaluator, TableEvaluator
+from nas.runs.proxied import ProxiesAsked, open_scorer, proxies_asked, require_usable
+from nas.runs.setting import Searched, checked_strategy, compute_device, read_objectives, read_targets, require_possible
+from nas.searching import PredictorEvaluator, TableEvaluator, make_strategy, open_strategy
 from nas.searching.known_results import open_results
-from nas.supernet import Space
+from nas.supernet import Space, Task
 
-UNUSED = ("supernet", "steps", "epochs", "minutes", "resolution")
+UNUSED = ("supernet", "steps", "epochs", "minutes")
 """Options of trainings, which are refused here; those with a default of their own are ignored."""
 
 
-def prepare_lookup(config: RunConfig, space: Space) -> tuple[Searched, TableEvaluator | PredictorEvaluator]:
+@dataclass(frozen=True)
+class LookedUp(Searched):
+    """What a run without training searches.
+
+    Attributes:
+        evaluator: stands in for evaluations; None where proxies alone are searched for.
+        data: whose images the proxies see; None without proxies.
+        seen_at: the task at which proxies score untrained networks, and else that at which counts are taken.
+    """
+
+    evaluator: TableEvaluator | PredictorEvaluator | None
+    data: ImageData | None
+    seen_at: Task
+
+
+def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None) -> LookedUp:
     """What is searched, and what stands in for evaluations.
+
+    Args:
+        scores: the file of what zero-cost proxies said before, where a run goes on.
 
     Raises:
         NasError: whatever is wrong with what was asked.
     """
-    assert config.evaluate is not None
-    for name in UNUSED:
-        if getattr(config, name) is not None:
-            raise NasError(f"--evaluate looks results up and trains nothing; leave out --{name}")
     checked_strategy(config)
-    evaluator = open_results(config.evaluate, space)
+    evaluator = None if config.evaluate is None else open_results(config.evaluate, space)
+    measured = () if evaluator is None else evaluator.metrics
+    asked = proxies_asked(config, space, measured)
+    _require_untrained(config, asked)
     targets, resolution = read_targets(config, space)
-    task = replace(space.task, resolution=config.deploy_resolution or resolution or space.task.resolution)
-    space = space.at(task)
+    data = load_data(config.data, resolution=config.resolution, seed=config.seed) if asked.names else None
+    task = space.task if evaluator is not None or data is None else _task_of(data)
+    deployed = replace(task, resolution=config.deploy_resolution or resolution or space.task.resolution)
+    seen = deployed if data is None else _task_of(data)
+    space = space.at(seen, deployed)
     for target in targets:
         if space.device_of(target.metric) is None:
-            require_possible(space, target, task, config)
-    objectives, reward = read_objectives(config, space, targets, task, evaluator.metrics)
-    bounds = tuple(target.bound(space, task) for target in (targets if reward is None else targets[1:]))
-    setting = Searched(config, space, targets, bounds, objectives, reward, task)
+            require_possible(space, target, deployed, config)
+    objectives, reward = read_objectives(config, space, targets, deployed, measured)
+    bounds = tuple(target.bound(space, deployed) for target in (targets if reward is None else targets[1:]))
+    scorer = open_scorer(asked, config, space, data, compute_device(config.compute), scores)
+    setting = LookedUp(config, space, targets, bounds, objectives, reward, deployed, asked, scorer, evaluator, data, seen)
     if bounds:
         sample_bounded(space.decisions, generator(config.seed, "feasibility"), 1, bounds)
     if isinstance(evaluator, TableEvaluator):
         evaluator.require_covering(setting.problem(), generator(config.seed, "coverage"))
-    return setting, evaluator
+    require_usable(scorer, asked, setting.problem(), space, config.seed)
+    if config.strategy is not None:
+        make_strategy(config.strategy, open_strategy(config.strategy), setting.problem(), config.seed, config.strategy_options)
+    return setting
 
 
 def digest(path: str | Path) -> str:
@@ -53,3 +79,21 @@ def digest(path: str | Path) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError as error:
         raise NasError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _require_untrained(config: RunConfig, asked: ProxiesAsked) -> None:
+    """Refuse options of trainings."""
+    unused = (*UNUSED, *(("resolution",) if not asked.names else ()))
+    given = next((name for name in unused if getattr(config, name) is not None), None)
+    if given is None:
+        return
+    if config.evaluate is not None:
+        raise NasError(f"--evaluate looks results up and trains nothing; leave out --{given}")
+    names = " and ".join(asked.objectives)
+    raise NasError(
+        f"{names} needs no trained network; leave out --{given}, or name what a trained one has, too: --objective top1"
+    )
+
+
+def _task_of(data: ImageData) -> Task:
+    return Task(data.channels, data.resolution, len(data.classes))

@@ -34,6 +34,11 @@ class Manifest(BaseModel):
     versions: dict[str, str]
     machine: dict[str, Any]
 
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained: those runs alone plan steps."""
+        return "steps" in self.plan
+
 
 def new_manifest(kind: Literal["search", "train"], config: RunConfig, plan: dict[str, Any], data: dict[str, Any]) -> Manifest:
     """The manifest of a run that begins now on this machine."""

@@ -15,7 +15,9 @@ from nas.base.errors import NasError
 from nas.base.seeds import generator
 from nas.choices import Option
 from nas.data import Augmentation, ImageData, TrainingBatches, load_data
+from nas.predicting import ProxyScorer
 from nas.runs.config import RunConfig
+from nas.runs.proxied import ProxiesAsked, open_scorer, proxies_asked, require_usable, scores_of
 from nas.runs.trained import SupernetFacts, read_facts
 from nas.searching import (
     Objective,
@@ -51,6 +53,8 @@ class Searched:
         objectives: what is searched for; what the reward weighs, where one was asked for.
         reward: makes one figure of the accuracy and the first target, which then is no bound.
         deployed_at: the task at which counts (multiply-adds, parameters, memory) are taken.
+        asked: what zero-cost proxies are to do.
+        proxies: scores them; None where none is asked for.
     """
 
     config: RunConfig
@@ -60,6 +64,8 @@ class Searched:
     objectives: tuple[Objective, ...]
     reward: Reward | None
     deployed_at: Task
+    asked: ProxiesAsked
+    proxies: ProxyScorer | None
 
     def problem(self, derived: Mapping[str, Option] | None = None) -> Problem:
         """What is searched, with the architecture that the training derived, if any."""
@@ -67,7 +73,8 @@ class Searched:
         space, objectives = self.space, self.objectives if self.reward is None else (self.reward.objective,)
         dimensions = None if space.separate else space.dimensions
         operators = partial(space.counting_walk, self.deployed_at)
-        return Problem(space.decisions, self.bounds, objectives, row, space.encoding, dimensions, operators)
+        proxies = scores_of(self.proxies)
+        return Problem(space.decisions, self.bounds, objectives, row, space.encoding, dimensions, operators, proxies)
 
     def strategy(self, derived: bool = False) -> str:
         """The strategy: the one asked for; else `nsga2` for several objectives, `derived` where the training derived an
@@ -132,11 +139,12 @@ class Setting(Searched):
         return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, share, part)
 
 
-def prepare(config: RunConfig, space: Space | None = None) -> Setting:
+def prepare(config: RunConfig, space: Space | None = None, scores: Path | None = None) -> Setting:
     """Resolve names, read the data, and make sure that the targets can be met.
 
     Args:
         space: the object that the configuration names; opened by the name where it is not given.
+        scores: the file of what zero-cost proxies said before, where a run goes on.
 
     Names, targets and their feasibility come first, so that a mistake is told before data is read.
 
@@ -146,13 +154,14 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
     space = space or open_space(config.space)
     trainer = open_trainer(config.trainer)
     checked_strategy(config)
+    asked = proxies_asked(config, space)
     require_log(config.log)
     if space.separate:
         _require_separate(space, config)
     recipe = trainer.defaults.changed(space.recipe).changed(config.settings)
     if not space.separate and config.supernet is None:
         require_fit(config.trainer, trainer, space, recipe)
-    compute = _compute(config.compute)
+    compute = compute_device(config.compute)
     targets, resolution = read_targets(config, space)
     facts = read_facts(Path(config.supernet)) if config.supernet is not None else None
     data = _data(config, space, facts)
@@ -184,12 +193,15 @@ def prepare(config: RunConfig, space: Space | None = None) -> Setting:
         objectives,
         reward,
         deployed_at,
+        asked,
+        open_scorer(asked, config, space, data, compute, scores),
         trained_at,
         data,
         recipe,
         augmentation,
         compute,
     )
+    require_usable(setting.proxies, asked, setting.problem(), space, config.seed)
     if config.strategy is not None:
         # Refuses a space that the strategy cannot search, before anything is trained.
         make_strategy(config.strategy, open_strategy(config.strategy), setting.problem(), config.seed, config.strategy_options)
@@ -340,7 +352,8 @@ def _data(config: RunConfig, space: Space, facts: SupernetFacts | None) -> Image
     return data
 
 
-def _compute(name: str) -> torch.device:
+def compute_device(name: str) -> torch.device:
+    """The device for 'auto', 'cpu' or 'cuda'. Raises NasError where there is no CUDA device."""
     if name == "cuda" and not torch.cuda.is_available():
         raise NasError("--compute cuda was asked, and torch finds no CUDA device here; use --compute cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
-from nas.base.errors import NasError
 from nas.base.progress import Reporter
-from nas.choices import Option
 from nas.data import Batch, fixed_batches
 from nas.runs.folder import RunFolder
-from nas.runs.setting import Searched, Setting, describe_data
+from nas.runs.setting import Setting, describe_data
 from nas.runs.trained import FORMAT, SupernetFacts, load_trained, locate, read_facts, write_trained
-from nas.searching import (
-    CandidateEvaluator,
-    CandidateTraining,
-    Evaluator,
-    Reward,
-    StudyHistory,
-    Trial,
-    make_strategy,
-    open_strategy,
-    search,
-)
-from nas.searching.driver import Evaluate, Known
-from nas.searching.problem import keys
-from nas.searching.ranking import ranked
+from nas.searching import CandidateEvaluator, CandidateTraining, Evaluator
 from nas.supernet import SeparateSpace, Supernet
 from nas.training import Follower, current_ranks, open_log, train
 
@@ -42,26 +27,6 @@ class Trained:
 
     supernet: Supernet
     facts: SupernetFacts
-
-
-@dataclass(frozen=True)
-class SearchOutcome:
-    """What a search found.
-
-    Attributes:
-        ranked: distinct successful trials, the best first; with several objectives the pick of the front, then the front.
-        trials: all successful ones of the search and of random search, whatever their fidelity.
-        evaluations: how many the search made, `failures` of which failed.
-        baseline: the same for random search with as many evaluations; None where the strategy is random search.
-        strategy: its name.
-    """
-
-    ranked: list[Trial]
-    baseline: list[Trial] | None
-    trials: list[Trial]
-    evaluations: int
-    failures: int
-    strategy: str
 
 
 def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Reporter) -> Trained:
@@ -136,54 +101,3 @@ def candidate_scorer(folder: RunFolder, setting: Setting, steps: int, keep: bool
 
 def _validation(setting: Setting) -> Iterator[Batch]:
     return fixed_batches(setting.data, "validation", EVALUATION_BATCH, setting.config.validation_images)
-
-
-def search_stage(
-    folder: RunFolder,
-    setting: Searched,
-    scorer: Evaluate,
-    reporter: Reporter,
-    baseline: Evaluate | None = None,
-    derived: Mapping[str, Option] | None = None,
-) -> SearchOutcome:
-    """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped.
-
-    Args:
-        scorer: evaluates what the strategy proposes.
-        baseline: evaluates what random search proposes; the same by default.
-        derived: decisions of the architecture at which the training arrived.
-    """
-    config = setting.config
-    asked = setting.strategy(derived is not None)
-    problem = setting.problem(derived)
-    scorers = [_rewarded(evaluate, setting.reward) for evaluate in (scorer, baseline or scorer)]
-    known: Known = {}
-    histories = []
-    strategies = [asked] + ["random"] * (asked != "random")
-    for study in ("search", "baseline")[: len(strategies)]:
-        history = StudyHistory(folder.study, study, setting.space, problem.objectives)
-        done = [trial for trial in history.trials if trial.failure is None]
-        if done:
-            for key, trial in zip(keys(np.stack([t.row for t in done])), done, strict=True):
-                known[key, trial.fidelity] = trial.metrics
-        histories.append(history)
-    titles = (f"search: {asked}", "random search")
-    for name, history, title, evaluate in zip(strategies, histories, titles, scorers, strict=False):
-        options = config.strategy_options if name == asked else {}
-        strategy = make_strategy(name, open_strategy(name), problem, config.seed, options)
-        search(strategy, history, evaluate, config.evaluations, reporter, title, known)
-    main = histories[0]
-    found, *others = (ranked(history.trials, problem.objectives, setting.chosen_by_target) for history in histories)
-    if not found:
-        raise NasError("the search evaluated nothing successfully; the study in the run's folder holds the reasons")
-    failures = sum(trial.failure is not None for trial in main.trials)
-    trials = [trial for history in histories for trial in history.trials if trial.failure is None]
-    return SearchOutcome(found, others[0] if others else None, trials, len(main), failures, asked)
-
-
-def _rewarded(evaluate: Evaluate, reward: Reward | None) -> Evaluate:
-    """The same evaluation, with the reward among its figures."""
-    if reward is None:
-        return evaluate
-    weigh = reward
-    return lambda row, fidelity=1.0: weigh(row, evaluate(row, fidelity=fidelity))

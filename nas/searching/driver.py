@@ -10,12 +10,18 @@ import numpy as np
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
 from nas.searching.fidelity import TOLERANCE, affordable, checked, spent
-from nas.searching.history import History, Trial
+from nas.searching.history import REFUSED, History, Trial
 from nas.searching.problem import keys
 from nas.searching.strategy import Strategy
 
 Evaluate = Callable[..., Mapping[str, float]]
 """row -> metrics; also takes `fidelity=` where a strategy asks for less than full evaluations."""
+
+Refuse = Callable[[np.ndarray], str | None]
+"""row -> why it is not worth an evaluation, or None."""
+
+MOST_REFUSED = 2000
+"""Proposals that may be refused one after the other before a search ends."""
 
 Known = dict[tuple[bytes, float], Mapping[str, float]]
 """Metrics by the key of an architecture and the fidelity at which they were found."""
@@ -32,6 +38,7 @@ def search(
     reporter: Reporter | None = None,
     title: str = "searching",
     known: Known | None = None,
+    refuse: Refuse | None = None,
 ) -> None:
     """Evaluate what the strategy proposes until `evaluations` are spent, or the space is exhausted.
 
@@ -41,9 +48,12 @@ def search(
     Args:
         evaluations: how many full evaluations may be spent; one at half fidelity counts for half.
         known: what was found before, read and added to, so that nothing is evaluated twice.
+        refuse: a filter. What it refuses is recorded like a failure, so that every strategy learns to stay away, and spends
+            nothing.
 
     Raises:
-        NasError: each of the first `HOPELESS` evaluations failed, or an evaluation gives no figure that an objective needs.
+        NasError: each of the first `HOPELESS` evaluations failed, the filter let nothing pass, or an evaluation gives no
+            figure that an objective needs.
     """
     reporter = reporter or Silent()
     known = {} if known is None else known
@@ -61,13 +71,31 @@ def search(
             if not len(rows):
                 break
             for key, row in zip(keys(rows), rows, strict=True):
-                history.add(_trial(key, row, fidelity, evaluate, known, needed))
+                reason = refuse(row) if refuse is not None else None
+                if reason is not None:
+                    history.add(Trial(row, failure=reason, fidelity=REFUSED))
+                else:
+                    history.add(_trial(key, row, fidelity, evaluate, known, needed))
                 best = float(history.scores().max())
                 reporter.advance(_whole(history), f"best {best:.2f}" if np.isfinite(best) else "")
-            if len(history) >= HOPELESS and not np.isfinite(history.scores().max()):
-                raise NasError("every evaluation so far has failed; the study in the run's folder holds the reasons")
+            if _ends(history, reporter):
+                break
     finally:
         reporter.finish()
+
+
+def _ends(history: History, reporter: Reporter) -> bool:
+    """Whether a filter refuses everything by now. Raises NasError where nothing succeeded, and nothing is likely to."""
+    evaluated = np.flatnonzero(history.fidelities() > REFUSED)
+    if len(evaluated) >= HOPELESS and not np.isfinite(history.scores().max()):
+        raise NasError("every evaluation so far has failed; the study in the run's folder holds the reasons")
+    refused = len(history) - (int(evaluated[-1]) + 1 if len(evaluated) else 0)
+    if refused < MOST_REFUSED:
+        return False
+    if not len(evaluated):
+        raise NasError(f"the filter refused the first {MOST_REFUSED} proposals; let it keep a larger share")
+    reporter.say(f"the filter refused the last {MOST_REFUSED} proposals: the search ends here")
+    return True
 
 
 def _whole(history: History) -> int:

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from nas.architectures.decisions import Rows
 from nas.searching.problem import TOP1, Objective, gains
 
+REFUSED = 0.0
+"""The fidelity of an architecture that a filter refused: nothing was spent on it."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -21,7 +24,8 @@ class Trial:
         row: (D,) option indices, canonical.
         metrics: everything measured; holds the expensive objectives unless the evaluation failed.
         failure: why there are no metrics, in one sentence.
-        fidelity: the share of a full evaluation that was spent, above 0 and at most 1.
+        fidelity: the share of a full evaluation that was spent, above 0 and at most 1; `REFUSED` where a filter kept the
+            architecture from being evaluated, for the reason that `failure` gives.
     """
 
     row: npt.NDArray[np.uint8]

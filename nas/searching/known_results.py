@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.predicting import load_predictor
+from nas.predicting import open_fitted
 from nas.searching.predicted import PredictorEvaluator
 from nas.searching.tables import TableEvaluator, read_table
 from nas.supernet import Space
@@ -20,4 +20,4 @@ def open_results(path: str | Path, space: Space) -> TableEvaluator | PredictorEv
     """
     if str(path).endswith(TABLES):
         return read_table(path, space)
-    return PredictorEvaluator(load_predictor(path, space.encoding))
+    return PredictorEvaluator(*open_fitted(path, space))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from nas.base.errors import NasError, unknown
+from nas.predicting import proxy_names
 from nas.searching.problem import LOSS, TOP1, Objective
 from nas.searching.targets import Target
 from nas.supernet import Space, Task
@@ -18,11 +19,13 @@ DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {"max": "maximize", "mi
 
 
 def parse_objective(text: str, space: Space, task: Task | None, measured: Collection[str] = tuple(SCORED)) -> Objective:
-    """Read 'top1', 'macs', 'pixel-latency', or 'energy:min' for a column of a table.
+    """Read 'top1', 'macs', 'pixel-latency', 'energy:min' for a column of a table, or 'naswot' for a zero-cost proxy.
+
+    A proxy is maximised unless ':min' is written. What is a cost, too, such as 'params', is taken for the cost.
 
     Args:
         task: at which counts are taken.
-        measured: what an evaluation finds; other names are costs, which are computed from rows.
+        measured: what an evaluation finds; other names are costs, which are computed from rows, or proxies.
 
     Raises:
         NasError: no such figure; lists what there is. Or a column of which it is not known whether it is to be large or small.
@@ -40,8 +43,10 @@ def parse_objective(text: str, space: Space, task: Task | None, measured: Collec
     metrics = space.metrics()
     table = space.device_of(name) if name.endswith("-latency") else None
     resolved = f"{table.name}-latency" if table else name
+    if resolved not in metrics and name in proxy_names():
+        return Objective(name, direction or "maximize", show="{:.6g}".format)
     if resolved not in metrics:
-        raise unknown("objective", name, [*measured, *metrics])
+        raise unknown("objective", name, dict.fromkeys([*measured, *metrics, *proxy_names()]))
     quantity = metrics[resolved]
     return Objective(resolved, direction or "minimize", space.compiled(resolved, task), show=quantity.format)
 

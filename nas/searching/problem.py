@@ -80,6 +80,7 @@ class Problem:
         encoding: how predictors see rows; None for the one-hot encoding of the decisions.
         dimensions: decision -> what it changes, such as 'kernel' or 'depth', where the space says so.
         operators: gives the operators of all networks at the size of the images they are deployed at, where there is a space.
+        proxies: gives, for zero-cost proxies by name, what scores rows (N, D) -> (N, P), where there are networks to score.
     """
 
     decisions: Decisions
@@ -89,6 +90,7 @@ class Problem:
     encoding: Encoding | None = None
     dimensions: Mapping[str, str] | None = None
     operators: Callable[[], Walk] | None = None
+    proxies: Callable[[Sequence[str]], Callable[[Rows], npt.NDArray[np.float64]]] | None = None
 
     def __post_init__(self) -> None:
         """Raises NasError for no objective, too many, or one that is given twice."""

@@ -58,7 +58,7 @@ class StudyHistory:
             raise NasError(f"study {path} cannot be read: {type(error).__name__}: {error}") from error
         self._trials: list[Trial] = []
         for trial in trials:
-            self._remember(self._read(trial))
+            self._remember(_read(trial, space, path))
 
     def __len__(self) -> int:
         return len(self._array)
@@ -114,15 +114,6 @@ class StudyHistory:
         self._array.add(trial)
         self._trials.append(trial)
 
-    def _read(self, trial: optuna.trial.FrozenTrial) -> Trial:
-        attributes = trial.user_attrs
-        try:
-            row = self._space.decisions.check(np.array([attributes["row"]], dtype=np.int64))[0]
-            metrics = {str(name): float(value) for name, value in attributes["metrics"].items()}
-            return Trial(row, metrics, attributes["failure"], float(attributes.get("fidelity", 1.0)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise NasError(f"study {self.path}: trial {trial.number} was not written by this program") from error
-
     @staticmethod
     def _mend(path: Path) -> None:
         """Drop what a killed process left: the beginning of a line, and the journal's own lock."""
@@ -136,3 +127,34 @@ class StudyHistory:
             if whole < len(content):
                 file.truncate(whole)
                 os.fsync(file.fileno())
+
+
+def read_trials(path: Path, space: SearchSpace) -> list[Trial]:
+    """Every evaluation of every study in a file, whatever their objectives were.
+
+    Raises:
+        NasError: it does not exist, cannot be read, or was not written by this program.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    if not path.exists():
+        raise NasError(f"study {path} does not exist: the run has lost its evaluations")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+        studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+        trials = [trial for study in studies for trial in study.get_trials(deepcopy=False)]
+    except Exception as error:
+        raise NasError(f"study {path} cannot be read: {type(error).__name__}: {error}") from error
+    return [_read(trial, space, path) for trial in trials]
+
+
+def _read(trial: optuna.trial.FrozenTrial, space: SearchSpace, path: Path) -> Trial:
+    attributes = trial.user_attrs
+    try:
+        row = space.decisions.check(np.array([attributes["row"]], dtype=np.int64))[0]
+        metrics = {str(name): float(value) for name, value in attributes["metrics"].items()}
+        return Trial(row, metrics, attributes["failure"], float(attributes.get("fidelity", 1.0)))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NasError(f"study {path}: trial {trial.number} was not written by this program") from error

@@ -16,7 +16,7 @@ from nas.cli.app import app
 from nas.jobs import predicting
 from nas.jobs.predicting import fit_predictor
 from nas.predicting import load_predictor
-from nas.runs import RunFolder
+from nas.runs import RunConfig, RunFolder
 from nas.searching import StudyHistory, Trial
 from nas.supernet import Space, open_space
 
@@ -37,7 +37,8 @@ def run(space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for row in part[:-1]:
             history.add(Trial(row, {"top1": float(row.sum()), "loss": -float(row[0]) - 1}))
         history.add(Trial(part[-1], failure="it broke"))
-    stand_in = SimpleNamespace(path=folder.path, folder=folder, space=space, winner=None)
+    manifest = SimpleNamespace(config=RunConfig(), data={}, trains=True)
+    stand_in = SimpleNamespace(path=folder.path, folder=folder, space=space, winner=None, manifest=manifest)
     monkeypatch.setattr(predicting, "Run", lambda path, given=None: stand_in)
     return folder.path
 
@@ -48,7 +49,8 @@ def test_every_evaluation_counts_once(run: Path, space: Space, tmp_path: Path) -
     assert found["evaluations"] == 27
     assert found["quality"]["count"] == 27
     assert found["quality"]["kendall_tau"] > 0.2
-    assert found["next"][0] == f"nas search --supernet {run} --strategy predictor"
+    assert found["next"][0] == f"nas search --space cells:nats-size --evaluate {out} --evaluations 1000"
+    assert found["next"][1] == f"nas search --supernet {run} --space cells:nats-size --strategy predictor"
     rows = space.decisions.sample(np.random.default_rng(1), 30)
     mean, _ = load_predictor(out, space.encoding).predict(rows)
     assert np.corrcoef(mean, rows.sum(axis=1))[0, 1] > 0.8

@@ -71,3 +71,18 @@ def copied(history: History, count: int) -> ArrayHistory:
 
 def problem(*bounds: Bound) -> Problem:
     return Problem(decisions(), bounds)
+
+
+class Scores:
+    """Stands in for a scorer of proxies: 'plus' is the linear score with noise, 'minus' the opposite.
+
+    Rows whose codes add up to a multiple of five have none.
+    """
+
+    def scores(self, rows: Rows, names: list[str] | None = None, reporter: object = None) -> np.ndarray:
+        found = linear(rows) + np.random.default_rng(5).random(256)[rows.sum(axis=1)]
+        found[rows.sum(axis=1) % 5 == 0] = np.nan
+        return np.stack([found if name == "plus" else -found for name in names or ["plus"]], axis=1)
+
+    def reason(self, row: np.ndarray, name: str) -> str | None:
+        return "five" if row.sum() % 5 == 0 else None

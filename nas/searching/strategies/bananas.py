@@ -13,6 +13,7 @@ from nas.architectures.decisions import Rows
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.acquisition import Acquisition, acquire
+from nas.searching.strategies.features import Features
 from nas.searching.strategies.guided import QUICK, Guided, encoding_of
 from nas.searching.strategies.mutants import best_mutants
 
@@ -33,6 +34,7 @@ class Bananas(Guided):
             **dict.fromkeys(("beginnings", "batch", "candidates", "parents", "changes"), CODE),
             "settings": "ours: for mlp-ensemble folds=0, as in the paper",
             "trust": "ours",
+            "features": "ours",
         }
     )
     stream = "bananas"
@@ -52,9 +54,11 @@ class Bananas(Guided):
         trust: Annotated[
             float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; -1 follows any predictor")
         ] = -1.0,
+        features: Features = "",
     ) -> None:
         encoding = encoding_of(problem, "paths")
-        super().__init__(problem, seed, beginnings, batch, predictor, settings or QUICK.get(predictor, ""), trust, encoding)
+        settings = settings or QUICK.get(predictor, "")
+        super().__init__(problem, seed, beginnings, batch, predictor, settings, trust, encoding, features, candidates)
         self.candidates, self.parents, self.changes = candidates, parents, changes
         self.acquisition: Acquisition = acquisition
 

@@ -108,13 +108,15 @@ class DeepMad(Strategy):
                 f"tenth sets it: {self.effectiveness:.3g} (--strategy-set effectiveness=...)"
             )
         self.bounds = (*problem.limits, self._bound(self.effectiveness))
+        self._designed: Rows | None = None
         sample_bounded(problem.decisions, generator(seed, "deepmad feasibility"), 1, self.bounds)
 
     def ask(self, history: History) -> Rows:
         """The best designs that were not evaluated yet; empty after that."""
-        if len(history) >= self.designs:
-            return np.empty((0, len(self.problem.decisions)), dtype=np.uint8, order="F")
-        return self.design().rows[len(history) : self.designs]
+        if self._designed is None:
+            self._designed = self.design().rows[: self.designs]
+        known = set(keys(history.rows()))
+        return np.asfortranarray(self._designed[[key not in known for key in keys(self._designed)]])
 
     def remark(self) -> str | None:
         """See `Strategy`: that the bound is not the paper's."""

@@ -20,6 +20,7 @@ from nas.searching.fresh import Fresh
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.batches import FEW, TRIES
+from nas.searching.strategies.features import with_features
 from nas.searching.strategy import Strategy
 
 JUDGED = 40
@@ -51,6 +52,8 @@ class Guided(Strategy):
         settings: its options that are changed, as 'NAME=VALUE,NAME=VALUE'.
         trust: least Kendall tau.
         encoding: what the predictor reads.
+        features: zero-cost proxies that it reads besides, as 'NAME,NAME'.
+        candidates: how many architectures it judges for a batch, at most.
 
     Attributes:
         stream: names the random numbers.
@@ -68,10 +71,12 @@ class Guided(Strategy):
         settings: str,
         trust: float,
         encoding: Encoding | None = None,
+        features: str = "",
+        candidates: int = 0,
     ) -> None:
         super().__init__(problem, seed)
         self.beginnings, self.batch, self.predictor, self.trust = beginnings, batch, predictor, trust
-        self.encoding = encoding or encoding_of(problem)
+        self.encoding = with_features(problem, encoding or encoding_of(problem), features, predictor, candidates)
         self.settings = read_settings(settings)
         self.fresh = Fresh(problem)
         self.unfitted(0)

@@ -12,6 +12,7 @@ from pydantic import Field
 from nas.architectures.decisions import Rows
 from nas.searching.history import History
 from nas.searching.problem import Problem
+from nas.searching.strategies.features import Features
 from nas.searching.strategies.guided import Guided
 from nas.searching.strategies.inner import inner_nsga2
 
@@ -28,7 +29,12 @@ class Linas(Guided):
     summary = "NSGA-II on predictors, its last population evaluated, and again; for one to three objectives"
     source = "Cummings et al., A Hardware-Aware Framework for Accelerating Neural Architecture Search Across Modalities, 2022"
     origins: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"inner": "the authors' code, DyNAS-T, for its MobileNetV3 space", "settings": "ours", "trust": "ours"}
+        {
+            "inner": "the authors' code, DyNAS-T, for its MobileNetV3 space",
+            "settings": "ours",
+            "trust": "ours",
+            "features": "ours",
+        }
     )
     stream = "linas"
 
@@ -43,8 +49,9 @@ class Linas(Guided):
         trust: Annotated[
             float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; -1 follows any predictor")
         ] = -1.0,
+        features: Features = "",
     ) -> None:
-        super().__init__(problem, seed, population, population, predictor, settings, trust)
+        super().__init__(problem, seed, population, population, predictor, settings, trust, features=features, candidates=inner)
         self.population, self.inner = population, inner
 
     def choose(self, history: History, start: int, rng: np.random.Generator) -> Rows:

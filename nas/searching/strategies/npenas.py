@@ -12,6 +12,7 @@ from pydantic import Field
 from nas.architectures.decisions import Rows
 from nas.searching.history import History
 from nas.searching.problem import Problem
+from nas.searching.strategies.features import Features
 from nas.searching.strategies.guided import Guided
 from nas.searching.strategies.mutants import best_mutants
 
@@ -28,7 +29,12 @@ class Npenas(Guided):
     summary = "mutants of the ten best, of which a graph network chooses"
     source = "Wei et al., NPENAS: Neural Predictor Guided Evolution for Neural Architecture Search, 2020"
     origins: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"changes": "ours: as in the code of BANANAS", "settings": "ours: for gin held_out=0, as in the paper", "trust": "ours"}
+        {
+            "changes": "ours: as in the code of BANANAS",
+            "settings": "ours: for gin held_out=0, as in the paper",
+            "trust": "ours",
+            "features": "ours",
+        }
     )
     stream = "npenas"
 
@@ -46,8 +52,10 @@ class Npenas(Guided):
         trust: Annotated[
             float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; -1 follows any predictor")
         ] = -1.0,
+        features: Features = "",
     ) -> None:
-        super().__init__(problem, seed, beginnings, batch, predictor, settings or QUICK.get(predictor, ""), trust)
+        settings = settings or QUICK.get(predictor, "")
+        super().__init__(problem, seed, beginnings, batch, predictor, settings, trust, features=features, candidates=candidates)
         self.candidates, self.parents, self.changes = candidates, parents, changes
 
     def choose(self, history: History, start: int, rng: np.random.Generator) -> Rows:

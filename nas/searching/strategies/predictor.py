@@ -17,6 +17,7 @@ from nas.searching.arrays.evolution import evolve
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.acquisition import Acquisition, acquire, normal_scores
+from nas.searching.strategies.features import Features
 from nas.searching.strategies.gain import by_gain
 from nas.searching.strategies.guided import QUICK, Guided
 from nas.searching.strategies.inner import inner_nsga2, predicted_objectives
@@ -50,6 +51,7 @@ class PredictorGuided(Guided):
             "settings": "ours: the predictor's own, but for gp folds=0, a faster fit",
             "acquisition": "Jones et al., Efficient Global Optimization, 1998; the paper has mean",
             "trust": "ours",
+            "features": "ours",
         }
     )
     stream = "predictor-guided"
@@ -76,13 +78,16 @@ class PredictorGuided(Guided):
         trust: Annotated[
             float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; below it the predictor is left")
         ] = 0.2,
+        features: Features = "",
     ) -> None:  # fmt: skip
-        super().__init__(problem, seed, beginnings, batch, predictor, settings or QUICK.get(predictor, ""), trust)
+        self._everything = listed(problem.decisions, population * generations)
+        candidates = population * generations if self._everything is None else len(self._everything)
+        settings = settings or QUICK.get(predictor, "")
+        super().__init__(problem, seed, beginnings, batch, predictor, settings, trust, features=features, candidates=candidates)
         self.acquisition: Acquisition = acquisition
         self.population, self.generations, self.parents = population, generations, parents
         self.mutants, self.mutation = mutants, mutation
         self.growth = growth
-        self._everything = listed(problem.decisions, population * generations)
 
     def size(self, start: int) -> int:
         """See `Guided`: a fit to many evaluations takes long, and one evaluation more teaches it little."""

@@ -119,6 +119,8 @@ def test_mistakes_are_told() -> None:
         huge = made(Convolutional, norm=False)
         huge.linear.bias.data.fill_(torch.inf)
         scored(open_proxy("grad-norm")(), huge, images, targets)
+    with pytest.raises(NotDefined, match="no class has two images"):
+        scored(open_proxy("epe-nas")(), network, images[:3], torch.arange(3))
     with pytest.raises(NotDefined, match="no convolution"):
         scored(open_proxy("l2")(), nn.Flatten(), images, targets)
 

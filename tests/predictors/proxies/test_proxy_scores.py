@@ -15,7 +15,8 @@ from nas.cli.app import app
 from nas.data import ImageData, load_data
 from nas.jobs.proxies import proxy_table
 from nas.predicting.proxy import NotDefined, open_proxy
-from nas.predicting.proxy_scores import ProxyScorer, Untrained, score_rows
+from nas.predicting.proxy_scores import ProxyScorer, score_rows
+from nas.predicting.untrained import Untrained
 from nas.supernet import Space, Task, open_space
 from predictors.proxies.counts import Products
 from predictors.proxies.watching import Watch

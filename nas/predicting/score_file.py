@@ -1,0 +1,74 @@
+"""Scores of networks by zero-cost proxies in a file, so that a search that goes on scores nothing twice."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from nas.base.errors import NasError
+from nas.base.files import write_error
+
+Found: TypeAlias = float | str
+"""A score, -inf included, or why there is none."""
+
+
+class ScoreFile:
+    """A line for each network that was scored, written as soon as it is.
+
+    Args:
+        path: made when it does not exist. Only one process may write it: hold the run's lock.
+        width: decisions in a row.
+    """
+
+    def __init__(self, path: Path, width: int) -> None:
+        self.path = path
+        self.width = width
+
+    def read(self) -> dict[bytes, dict[str, Found]]:
+        """What is known, by the bytes of the canonical row and by proxy.
+
+        A line that a killed process did not finish is dropped.
+
+        Raises:
+            NasError: the file cannot be read, or holds something else.
+        """
+        if not self.path.exists():
+            return {}
+        try:
+            content = self.path.read_bytes()
+            whole = content[: content.rfind(b"\n") + 1]
+            if len(whole) < len(content):
+                self.path.write_bytes(whole)
+            known: dict[bytes, dict[str, Found]] = {}
+            for line in whole.decode().splitlines():
+                read = json.loads(line)
+                row = bytes(read["row"])
+                if len(row) != self.width:
+                    raise ValueError(f"a row of {len(row)} decisions")
+                known.setdefault(row, {}).update({name: _number(value) for name, value in read["scores"].items()})
+            return known
+        except OSError as error:
+            raise NasError(f"proxy scores {self.path} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NasError(
+                f"proxy scores {self.path} are damaged ({error}); remove the file, and the scores are worked out again"
+            ) from error
+
+    def add(self, row: bytes, scores: Mapping[str, Found]) -> None:
+        """Write the scores of one network. Raises NasError when they cannot be written."""
+        written = {name: None if value == -math.inf else value for name, value in scores.items()}
+        line = json.dumps({"row": list(row), "scores": written}, allow_nan=False)
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+
+def _number(value: float | str | None) -> Found:
+    if value is None:
+        return -math.inf
+    return value if isinstance(value, str) else float(value)
