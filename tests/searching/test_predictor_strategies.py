@@ -18,6 +18,7 @@ from nas.searching import ArrayHistory, Objective, Problem, Strategy, make_strat
 from nas.searching.arrays import evolve
 from nas.searching.strategies.acquisition import acquire, log_improvement
 from nas.searching.strategies.bananas import Bananas
+from nas.searching.strategies.gain import by_gain
 from nas.searching.strategies.guided import encoding_of, read_settings
 from nas.searching.strategies.linas import Linas
 from nas.searching.strategies.mutants import best_mutants
@@ -236,6 +237,41 @@ def test_candidates_are_mutants_of_the_best_and_of_the_next_where_those_run_out(
     assert not known_keys & {row.tobytes() for row in np.ascontiguousarray(many)}
 
 
+def test_a_mutant_has_as_many_other_options_as_asked_for() -> None:
+    """What is drawn anew may be the old option; the rate makes up for that."""
+    rows = EVERYTHING[:1]
+    found = np.concatenate(
+        [
+            best_mutants(Npenas(FREE, 0), told(rows, linear(rows)), 1, np.random.default_rng(seed), 40, 1, 1.5)
+            for seed in range(40)
+        ]
+    )
+    changes = hamming(rows[0], found)
+    # The parent itself, a child in twelve at this rate, is no candidate; nor is a repeated one.
+    assert 1.5 < changes.mean() < 2.2
+
+
+def test_several_objectives_are_asked_for_all_along_the_front() -> None:
+    """Not at its two ends, which crowding puts first."""
+    problem = Problem(SPACE, (), (Objective("top1"), CHEAP))
+    strategy = PredictorGuided(problem, 0)
+    history = ArrayHistory(len(SPACE), problem.objectives)
+    while len(history) < 40:
+        rows = strategy.ask(history)
+        history.extend(rows, np.stack([linear(rows) ** 0.5, -rows.sum(axis=1).astype(float)], axis=1))
+    asked = history.rows(strategy.beginnings).sum(axis=1)
+    ends = np.isin(asked, (0, 2 * len(SPACE)))
+    assert ends.sum() <= 4
+    assert len(np.unique(asked)) >= 8
+
+
+def test_what_adds_most_to_a_front_is_chosen_first_and_once() -> None:
+    known = np.array([[0.0, 10.0], [10.0, 0.0]])
+    predicted = np.array([[1.0, 9.0], [6.0, 6.0], [6.1, 5.9], [3.0, 7.5], [0.0, 0.0]])
+    assert by_gain(known, predicted, 2).tolist() == [1, 3]
+    assert sorted(by_gain(known, predicted, 9).tolist()) == [0, 1, 2, 3, 4]
+
+
 def test_bananas_evaluates_mutants_of_its_five_best_and_reads_paths() -> None:
     problem = Problem(SPACE, encoding=Encoding(SPACE, variants={"paths": lambda rows: rows.astype(float) ** 2}))
     strategy = Bananas(problem, 0, batch=4, settings=QUICK_ENSEMBLE)
@@ -252,7 +288,7 @@ def test_npenas_takes_the_candidates_that_are_predicted_best() -> None:
     found = strategy.ask(history)
     again = Npenas(FREE, 0, batch=20, settings=QUICK_GIN)
     rng = generator(0, "npenas", 20)
-    rows = best_mutants(again, history, 20, rng, 100, 10, 1.0)
+    rows = best_mutants(again, history, 20, rng, 100, 10, again.changes)
     mean = strategy.fit(history, 20).predict(rows)[0]
     np.testing.assert_array_equal(found, rows[np.argsort(-mean, kind="stable")[:5]])
 
