@@ -318,9 +318,11 @@ class Attention(nn.Module):
 
 
 def soft_spearman(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Correlation of the soft ranks of scores (N,) with targets (N,); differentiable in the scores.
+    """Correlation of the soft ranks of scores (N,) with the ranks of targets (N,), equal ones at their mean; differentiable in
+    the scores.
 
     The soft rank of a score is the sum of the sigmoids of its differences to all.
     """
-    ranks = torch.sigmoid(scores[:, None] - scores).sum(dim=1)
-    return F.cosine_similarity(ranks - ranks.mean(), targets - targets.mean(), dim=0)
+    soft = torch.sigmoid(scores[:, None] - scores).sum(dim=1)
+    ranks = (targets[:, None] > targets).sum(dim=1) + 0.5 * (targets[:, None] == targets).sum(dim=1)
+    return F.cosine_similarity(soft - soft.mean(), ranks - ranks.mean(), dim=0)

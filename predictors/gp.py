@@ -46,7 +46,9 @@ class GaussianProcess(Predictor):
     Args:
         kernel: 'matern32', 'matern52' or 'rbf'.
         transform: of the values; see `predictors.labels.Labels`.
-        points: length scales are found on at most so many architectures, drawn at random; the prediction uses all.
+        points: length scales are found on at most so many architectures, drawn at random.
+        known: predictions are conditioned on at most so many, one half the best and the others drawn at random; time grows
+            with its square.
         iterations: of L-BFGS at most.
         folds: into how many parts the data is cut for the intervals. 0 takes leave-one-out errors at the length scales of
             all the data (5.4.2): five times as fast, and intervals a little too narrow below some hundred values.
@@ -62,20 +64,28 @@ class GaussianProcess(Predictor):
         kernel: Kernel = "matern32",
         transform: Transform = "rank",
         points: int = 400,
+        known: int = 600,
         iterations: int = 50,
         folds: int = 5,
     ) -> None:
         super().__init__(with_places(encoding), seed)
         if kernel not in get_args(Kernel):
             raise unknown("kernel", kernel, get_args(Kernel))
-        if points < 2 or iterations < 1 or folds < 0 or folds == 1:
-            raise NasError("predictor 'gp' needs at least two points and one iteration, and no folds or at least two")
-        self.kernel, self.transform, self.points = kernel, transform, points
+        if min(points, known) < 2 or iterations < 1 or folds < 0 or folds == 1:
+            raise NasError(
+                "predictor 'gp' needs at least two points and known ones, one iteration, and no folds or at least two"
+            )
+        self.kernel, self.transform, self.points, self.known = kernel, transform, points, known
         self.iterations, self.folds = iterations, folds
 
     def learn(self, rows: Rows, values: Numbers) -> None:
         """See `Predictor`."""
         rng = generator(self.seed, "gp")
+        if len(rows) > self.known:
+            order = np.argsort(-values, kind="stable")
+            best, others = order[: self.known // 2], order[self.known // 2 :]
+            kept = np.sort(np.concatenate([best, rng.permutation(others)[: self.known - len(best)]]))
+            rows, values = np.asfortranarray(rows[kept]), values[kept]
         features = self.encoding.features(rows)
         self._shift, self._weights = features.mean(axis=0), _group_weights(features, self.encoding.groups)
         scaled = (features - self._shift) * self._weights

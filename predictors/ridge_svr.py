@@ -33,16 +33,19 @@ class RidgeSvr(Predictor):
     Args:
         folds: of the cross-validation.
         largest: the largest C; all whole numbers up to it are tried.
+        points: the cross-validation has at most so many architectures, drawn at random; what it prefers is fitted to all.
     """
 
     summary = "ridge or support vector regression, chosen by cross-validation (LINAS); quick, for smooth spaces"
     source = "Cummings et al., A Hardware-Aware Framework for Accelerating Neural Architecture Search Across Modalities, 2022"
 
-    def __init__(self, encoding: Encoding, seed: int = 0, folds: int = 5, largest: int = 100) -> None:
+    def __init__(self, encoding: Encoding, seed: int = 0, folds: int = 5, largest: int = 100, points: int = 250) -> None:
         super().__init__(encoding, seed)
-        if folds < 2 or largest < 1:
-            raise NasError("predictor 'ridge-svr' needs at least two folds, and a largest C of at least 1")
-        self.folds, self.largest = folds, largest
+        if folds < 2 or largest < 1 or points < folds:
+            raise NasError(
+                "predictor 'ridge-svr' needs two folds, a largest C of 1 and as many points as folds, or more of each"
+            )
+        self.folds, self.largest, self.points = folds, largest, points
 
     def learn(self, rows: Rows, values: Numbers) -> None:
         """See `Predictor`."""
@@ -52,29 +55,37 @@ class RidgeSvr(Predictor):
         top = float(np.abs(values).max())
         self._unit = 10.0 ** (np.floor(np.log10(top)) - 1) if top > 0 else 1.0
         targets = values / self._unit
-        fold = generator(self.seed, "ridge-svr").permutation(len(rows)) % min(self.folds, len(rows))
-        strengths = np.arange(1, self.largest + 1, dtype=np.float64)
-        ridge, support = np.empty((len(rows), len(ALPHAS))), np.empty((len(rows), len(strengths)))
-        for part in range(int(fold.max()) + 1):
-            held, used = fold == part, fold != part
-            ridge[held] = _ridge(features[used], targets[used], ALPHAS, features[held])
-            for column, strength in enumerate(strengths):
-                model = SVR(gamma="auto", epsilon=0.0, C=strength).fit(features[used], targets[used])
-                support[held, column] = model.predict(features[held])
+        judged = generator(self.seed, "ridge-svr").permutation(len(rows))[: self.points]
+        ridge, support = self._unseen(features[judged], targets[judged])
         # A value of 0 has no percentage error; the smallest number stands in for it, as in scikit-learn.
-        scale = np.maximum(np.abs(targets), np.finfo(np.float64).eps)[:, None]
-        errors = [(np.abs(found - targets[:, None]) / scale).mean(axis=0) for found in (ridge, support)]
+        scale = np.maximum(np.abs(targets[judged]), np.finfo(np.float64).eps)[:, None]
+        errors = [(np.abs(found - targets[judged, None]) / scale).mean(axis=0) for found in (ridge, support)]
         chosen = [int(error.argmin()) for error in errors]
         if errors[0][chosen[0]] <= errors[1][chosen[1]]:
             unseen = ridge[:, chosen[0]]
             self._linear(features, targets, float(ALPHAS[chosen[0]]))
         else:
             unseen = support[:, chosen[1]]
-            model = SVR(gamma="auto", epsilon=0.0, C=strengths[chosen[1]]).fit(features, targets)
+            model = SVR(gamma="auto", epsilon=0.0, C=chosen[1] + 1.0).fit(features, targets)
             self._vectors = np.asarray(model.support_vectors_, dtype=np.float64)
             self._weights = np.asarray(model.dual_coef_[0], dtype=np.float64)
             self._intercept = float(model.intercept_[0])
-        self._intervals = Intervals.of(self._unit * unseen, np.zeros(len(rows)), values)
+        self._intervals = Intervals.of(self._unit * unseen, np.zeros(len(judged)), values[judged])
+
+    def _unseen(self, features: Numbers, targets: Numbers) -> tuple[Numbers, Numbers]:
+        """What ridge regressions (N, A) and support vector regressions (N, C) of each strength predict for parts of the data that
+        they did not see; the data comes in a random order."""
+        from sklearn.svm import SVR
+
+        fold = np.arange(len(targets)) % min(self.folds, len(targets))
+        ridge, support = np.empty((len(targets), len(ALPHAS))), np.empty((len(targets), self.largest))
+        for part in range(int(fold.max()) + 1):
+            held, used = fold == part, fold != part
+            ridge[held] = _ridge(features[used], targets[used], ALPHAS, features[held])
+            for column in range(self.largest):
+                model = SVR(gamma="auto", epsilon=0.0, C=column + 1.0).fit(features[used], targets[used])
+                support[held, column] = model.predict(features[held])
+        return ridge, support
 
     def estimate(self, rows: Rows) -> tuple[Numbers, Numbers]:
         """See `Predictor`."""

@@ -15,12 +15,15 @@ from nas.runs.folder import RunFolder
 from nas.runs.proxied import filters_of
 from nas.runs.setting import Searched
 from nas.searching import Problem, ProxyEvaluator, Reward, Strategy, StudyHistory, Trial, make_strategy, open_strategy, search
-from nas.searching.driver import Evaluate, Known
+from nas.searching.driver import HOPELESS, Evaluate, Known
 from nas.searching.filters import FilterOfRows, distinct_sample
 from nas.searching.history import REFUSED
 from nas.searching.problem import keys
 from nas.searching.ranking import ranked
 from nas.searching.warm_start import WarmStart
+
+SPARSE = 1000
+"""Failed look-ups after which a search of a table ends: it may hold a hundredth of the space, and a look-up costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,11 @@ def search_stage(
         for study in ("search", *["baseline"] * (not plain))
     ]
     known: Known = {}
+    hopeless = HOPELESS if config.evaluate is None else SPARSE
     for history in histories:
-        done = [trial for trial in history.trials if trial.failure is None]
-        if done:
-            for key, trial in zip(keys(np.stack([t.row for t in done])), done, strict=True):
-                known[key, trial.fidelity] = trial.metrics
+        for key, trial in zip(keys(history.rows()), history.trials, strict=True):
+            if trial.fidelity > REFUSED:
+                known[key, trial.fidelity] = trial.metrics if trial.failure is None else trial.failure
     strategy = make_strategy(asked, open_strategy(asked), problem, config.seed, config.strategy_options)
     filters: tuple[FilterOfRows, ...] = ()
     if setting.proxies is not None:
@@ -91,11 +94,12 @@ def search_stage(
         f"search: {asked}",
         known,
         (lambda row: _refusal(filters, row)) if filters else None,
+        hopeless,
     )
     for history in histories[1:]:
         beside = make_strategy("random", open_strategy("random"), problem, config.seed)
         evaluate = _evaluation(baseline or scorer, setting)
-        search(beside, history, evaluate, config.evaluations, reporter, "random search", known)
+        search(beside, history, evaluate, config.evaluations, reporter, "random search", known, hopeless=hopeless)
     return _outcome(histories, problem, setting, filters, asked)
 
 

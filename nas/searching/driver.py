@@ -23,8 +23,8 @@ Refuse = Callable[[np.ndarray], str | None]
 MOST_REFUSED = 2000
 """Proposals that may be refused one after the other before a search ends."""
 
-Known = dict[tuple[bytes, float], Mapping[str, float]]
-"""Metrics by the key of an architecture and the fidelity at which they were found."""
+Known = dict[tuple[bytes, float], Mapping[str, float] | str]
+"""Metrics by the key of an architecture and the fidelity at which they were found; why there are none, where it failed."""
 
 HOPELESS = 10
 """Failed evaluations, with no success before them, after which a search ends: what fails is then not the architectures."""
@@ -39,10 +39,11 @@ def search(
     title: str = "searching",
     known: Known | None = None,
     refuse: Refuse | None = None,
+    hopeless: int = HOPELESS,
 ) -> None:
     """Evaluate what the strategy proposes until `evaluations` are spent, or the space is exhausted.
 
-    An evaluation that raises a RuntimeError, ValueError or ArithmeticError, or that returns a figure that is not finite, is
+    An evaluation that raises anything but a NasError, that returns a figure that is not finite, or none for an objective, is
     recorded with its reason and does not end the search.
 
     Args:
@@ -50,10 +51,10 @@ def search(
         known: what was found before, read and added to, so that nothing is evaluated twice.
         refuse: a filter. What it refuses is recorded like a failure, so that every strategy learns to stay away, and spends
             nothing.
+        hopeless: the search ends where so many evaluations failed and none succeeded.
 
     Raises:
-        NasError: each of the first `HOPELESS` evaluations failed, the filter let nothing pass, or an evaluation gives no
-            figure that an objective needs.
+        NasError: so many evaluations failed, or the filter let nothing pass.
     """
     reporter = reporter or Silent()
     known = {} if known is None else known
@@ -78,17 +79,19 @@ def search(
                     history.add(_trial(key, row, fidelity, evaluate, known, needed))
                 best = float(history.scores().max())
                 reporter.advance(_whole(history), f"best {best:.2f}" if np.isfinite(best) else "")
-            if _ends(history, reporter):
+            if _ends(history, reporter, hopeless):
                 break
     finally:
         reporter.finish()
 
 
-def _ends(history: History, reporter: Reporter) -> bool:
+def _ends(history: History, reporter: Reporter, hopeless: int) -> bool:
     """Whether a filter refuses everything by now. Raises NasError where nothing succeeded, and nothing is likely to."""
     evaluated = np.flatnonzero(history.fidelities() > REFUSED)
-    if len(evaluated) >= HOPELESS and not np.isfinite(history.scores().max()):
-        raise NasError("every evaluation so far has failed; the study in the run's folder holds the reasons")
+    if len(evaluated) >= hopeless and not np.isfinite(history.scores().max()):
+        raise NasError(
+            f"every evaluation so far has failed, all {len(evaluated)} of them; the study in the run's folder holds the reasons"
+        )
     refused = len(history) - (int(evaluated[-1]) + 1 if len(evaluated) else 0)
     if refused < MOST_REFUSED:
         return False
@@ -104,15 +107,24 @@ def _whole(history: History) -> int:
 
 def _trial(key: bytes, row: np.ndarray, fidelity: float, evaluate: Evaluate, known: Known, needed: list[str]) -> Trial:
     if (key, fidelity) not in known:
-        try:
-            known[key, fidelity] = evaluate(row) if fidelity == 1.0 else evaluate(row, fidelity=fidelity)
-        except (RuntimeError, ValueError, ArithmeticError) as error:
-            return Trial(row, failure=f"{type(error).__name__}: {error}", fidelity=fidelity)
-    metrics = known[key, fidelity]
-    for name, value in metrics.items():
-        if not math.isfinite(value):
-            return Trial(row, failure=f"{name} is {value}", fidelity=fidelity)
+        known[key, fidelity] = _measured(row, fidelity, evaluate)
+    found = known[key, fidelity]
+    if isinstance(found, str):
+        return Trial(row, failure=found, fidelity=fidelity)
     for name in needed:
-        if name not in metrics:
-            raise NasError(f"objective '{name}' is not among what an evaluation finds: {', '.join(metrics) or 'nothing'}")
-    return Trial(row, metrics, fidelity=fidelity)
+        if name not in found:
+            there = ", ".join(found) or "nothing"
+            return Trial(row, failure=f"there is no figure for objective '{name}'; what was found: {there}", fidelity=fidelity)
+    return Trial(row, found, fidelity=fidelity)
+
+
+def _measured(row: np.ndarray, fidelity: float, evaluate: Evaluate) -> Mapping[str, float] | str:
+    """Metrics, or why there are none."""
+    try:
+        metrics = evaluate(row) if fidelity == 1.0 else evaluate(row, fidelity=fidelity)
+    except NasError:
+        raise
+    except Exception as error:
+        # Whatever a network of a user's own does wrong, the others may be right.
+        return f"{type(error).__name__}: {error}"
+    return next((f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)), metrics)

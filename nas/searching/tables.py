@@ -28,7 +28,8 @@ class TableEvaluator:
     """Looks architectures up instead of evaluating them.
 
     Args:
-        rows: (N, D) canonical; results of one architecture that is given several times are averaged.
+        rows: (N, D) canonical; results of one architecture that is given several times are averaged,
+            each figure over those that have it.
         metrics: name -> (N,) figures; not a number where one is missing.
         source: what it is called in messages.
     """
@@ -37,12 +38,14 @@ class TableEvaluator:
         self.metrics = tuple(metrics)
         self.source = source
         figures = np.stack([np.asarray(metrics[name], dtype=np.float64) for name in self.metrics], axis=1)
-        sums: dict[bytes, tuple[np.ndarray, int]] = {}
-        for key, values in zip(keys(rows), figures, strict=True):
-            total, count = sums.get(key, (np.zeros(len(self.metrics)), 0))
-            sums[key] = (total + values, count + 1)
+        there = np.isfinite(figures)
+        sums: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        for key, values, known in zip(keys(rows), np.where(there, figures, 0.0), there, strict=True):
+            total, count = sums.get(key, (np.zeros(len(self.metrics)), np.zeros(len(self.metrics))))
+            sums[key] = (total + values, count + known)
         self._results = {
-            key: dict(zip(self.metrics, (total / count).tolist(), strict=True)) for key, (total, count) in sums.items()
+            key: {name: float(value / number) for name, value, number in zip(self.metrics, total, count, strict=True) if number}
+            for key, (total, count) in sums.items()
         }
 
     def __len__(self) -> int:
@@ -55,7 +58,7 @@ class TableEvaluator:
         """What the table says of an architecture.
 
         Raises:
-            ValueError: it is not in the table, or a figure is missing.
+            ValueError: it is not in the table, or has no figure there.
             NasError: less than a full evaluation was asked for.
         """
         if fidelity != 1.0:
@@ -66,11 +69,9 @@ class TableEvaluator:
         key = np.ascontiguousarray(row).tobytes()
         if key not in self._results:
             raise ValueError(f"it is not among the {len(self)} architectures of {self.source}")
-        found = self._results[key]
-        missing = [name for name, value in found.items() if not math.isfinite(value)]
-        if len(missing) == len(found):
+        if not self._results[key]:
             raise ValueError(f"{self.source} has no figure for it")
-        return {name: value for name, value in found.items() if name not in missing}
+        return dict(self._results[key])
 
     def require_covering(self, problem: Problem, rng: np.random.Generator) -> None:
         """Raise NasError where the table holds too little of the space for a search to find its entries."""

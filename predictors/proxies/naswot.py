@@ -24,14 +24,15 @@ class Naswot(Proxy):
         """See `Proxy.measure`."""
         count = len(images)
         kernel = torch.zeros(count, count, dtype=torch.float64, device=images.device)
-        watched = 0
+        watched = units = 0
 
         def add(arriving: torch.Tensor) -> None:
-            nonlocal watched, kernel
+            nonlocal watched, units, kernel
             if len(arriving) != count:
                 raise NotDefined("naswot", "a ReLU's input does not begin with the batch", "synflow", "jacob-cov")
             watched += 1
             codes = (arriving > 0).flatten(1).float()
+            units += codes.shape[1]
             ones = codes.sum(1).double()
             kernel += 2 * (codes @ codes.T).double() - ones[:, None] - ones + codes.shape[1]
 
@@ -41,4 +42,7 @@ class Naswot(Proxy):
             raise NotDefined(
                 "naswot", "it has no ReLU, and its activations have no linear pieces", "synflow", "jacob-cov", "snip"
             )
-        return float(torch.linalg.slogdet(kernel).logabsdet)
+        if (kernel.fill_diagonal_(-1.0) == units).any():
+            # Two equal rows: the determinant is 0, and rounding would make something of it.
+            return -torch.inf
+        return float(torch.linalg.slogdet(kernel.fill_diagonal_(units)).logabsdet)

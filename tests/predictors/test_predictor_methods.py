@@ -230,6 +230,9 @@ def test_soft_ranks_agree_with_ranks_where_scores_are_far_apart() -> None:
     assert float(soft_spearman(scores, targets)) == pytest.approx(1)
     assert float(soft_spearman(-scores, targets)) == pytest.approx(-1)
     scores.requires_grad_()
+    tailed = torch.tensor([-10.0, 0.0, 0.1, 0.2, 0.3])
+    assert float(soft_spearman(100 * tailed, tailed)) == pytest.approx(1)
+    assert float(soft_spearman(100 * tailed[[0, 4, 3, 2, 1]], tailed)) == pytest.approx(0, abs=1e-3)
     (soft_spearman(scores / 100, targets)).backward()
     assert scores.grad is not None
     assert bool(scores.grad.any())

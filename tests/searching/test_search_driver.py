@@ -14,6 +14,7 @@ from nas.architectures import SearchSpace
 from nas.base.errors import NasError
 from nas.base.progress import Silent
 from nas.searching import ArrayHistory, History, Objective, Problem, StudyHistory, search
+from nas.searching.driver import Known
 from nas.searching.strategies.evolution import Evolution
 from nas.searching.strategies.random_search import RandomSearch
 
@@ -125,7 +126,17 @@ def test_a_failing_evaluation_is_recorded_and_the_search_goes_on(tmp_path: Path)
     assert (np.isneginf(history.scores()) == too_good).all()
 
 
-@pytest.mark.parametrize("error", [RuntimeError, ValueError, ZeroDivisionError])
+def test_what_failed_is_not_evaluated_again() -> None:
+    known: Known = {}
+    first, second = Scoring(failing=3.5), Scoring(failing=3.5)
+    for seed, scoring in enumerate((first, second)):
+        search(strategy(RandomSearch, seed), arrays(), scoring, 60, known=known)
+    assert sum(isinstance(found, str) for found in known.values()) > 5
+    assert not set(first.asked) & set(second.asked)
+    assert len(known) == len(first.asked) + len(second.asked) < 120
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, ZeroDivisionError, IndexError, AssertionError, MemoryError])
 def test_where_everything_fails_the_search_ends_after_a_batch_with_an_error(error: type[Exception]) -> None:
     def fail(_: np.ndarray) -> Mapping[str, float]:
         raise error("broken")
@@ -146,7 +157,7 @@ def test_an_objective_that_is_no_finite_number_is_a_failure(tmp_path: Path, valu
     assert history.scores().tolist() == [1.0, -np.inf, *[2.0] * 8]
 
 
-@pytest.mark.parametrize("error", [NasError, KeyError, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [NasError, KeyboardInterrupt])
 def test_other_errors_are_not_swallowed(error: type[BaseException]) -> None:
     def fail(_: np.ndarray) -> Mapping[str, float]:
         raise error("broken")

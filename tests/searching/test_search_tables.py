@@ -55,10 +55,17 @@ def test_a_table_has_no_cheaper_results() -> None:
         search(Hyperband(Problem(decisions(2, 2)), 0), ArrayHistory(2), small({"top1": [1.0, 2.0, 3.0]}), 4)
 
 
-def test_a_figure_that_an_objective_needs_must_be_there() -> None:
-    problem = Problem(decisions(2, 2), objectives=(Objective("accuracy"),))
-    with pytest.raises(NasError, match="objective 'accuracy' is not among what an evaluation finds: top1"):
-        search(RandomSearch(problem, 0), ArrayHistory(2, problem.objectives), small({"top1": [1.0, 2.0, 3.0]}), 4)
+def test_a_figure_that_an_objective_needs_may_be_missing_for_some() -> None:
+    """An empty cell is a failed evaluation; without a single figure the search says so."""
+    problem = Problem(decisions(2, 2), objectives=(Objective("energy"),))
+    history = ArrayHistory(2, problem.objectives)
+    search(RandomSearch(problem, 0), history, small({"top1": [1.0] * 3, "energy": [1.0, np.nan, 3.0]}), 4)
+    assert sorted(history.scores().tolist()) == [-np.inf, -np.inf, 1.0, 3.0]
+    gone = small({"top1": [np.nan] * 3, "energy": [1.0, np.nan, np.nan]})
+    with pytest.raises(ValueError, match="no figure"):
+        gone(np.array([1, 0], dtype=np.uint8))
+    with pytest.raises(NasError, match="every evaluation so far has failed, all 4 of them"):
+        search(RandomSearch(problem, 0), ArrayHistory(2, problem.objectives), small({"top1": [1.0] * 3}), 4, hopeless=3)
 
 
 def test_a_table_of_too_little_of_the_space_is_refused() -> None:

@@ -160,5 +160,9 @@ def listed(decisions: Decisions, most: int) -> Rows | None:
     assignments, or are derived from a grammar."""
     if has_own_mutation(decisions) or math.prod(decisions.cardinalities.tolist()) > most:
         return None
-    grid = np.indices(tuple(decisions.cardinalities), dtype=np.uint8).reshape(len(decisions), -1).T
-    return np.asfortranarray(np.unique(decisions.canonical(np.asfortranarray(grid)), axis=0))
+    # numpy's grids have at most 64 dimensions, and a decision with a single option needs none.
+    free = np.flatnonzero(decisions.cardinalities > 1)
+    grid = np.indices(tuple(decisions.cardinalities[free]), dtype=np.uint8).reshape(len(free), -1).T
+    rows = np.zeros((len(grid), len(decisions)), dtype=np.uint8, order="F")
+    rows[:, free] = grid
+    return np.asfortranarray(np.unique(decisions.canonical(rows), axis=0))

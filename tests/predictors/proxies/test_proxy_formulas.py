@@ -279,3 +279,9 @@ def test_attention_is_found_however_it_is_written(kind: str) -> None:
         certainty = float(torch.stack(heads, 1).max(1)[0].mean())
     assert scored(AttentionConfidence(), network, images, targets) == pytest.approx(confidence, rel=1e-5)
     assert scored(SoftmaxConfidence(), network, images, targets) == pytest.approx(certainty, rel=1e-5)
+
+
+def test_naswot_of_images_that_are_not_told_apart() -> None:
+    """The determinant is 0; rounding leaves any number."""
+    network, (images, targets) = made(Convolutional), batch()
+    assert scored(Naswot(), network, torch.cat([images, images]), torch.cat([targets, targets])) == -math.inf
