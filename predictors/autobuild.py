@@ -21,6 +21,7 @@ from nas.choices import Option
 from nas.predicting import Encoding, Predictor
 from nas.predicting.quality import Numbers
 from predictors.intervals import Intervals
+from predictors.rates import require_rates
 from predictors.sequences import Layers, Nodes, joined
 
 AT_ONCE = 1024
@@ -84,6 +85,7 @@ class AutoBuild(Predictor):
         held_out: float = 0.1,
     ) -> None:
         super().__init__(encoding, seed)
+        require_rates("autobuild", rate, decay)
         if min(hops, width, batch, steps) < 1 or weight < 0 or not 0 < held_out < 1:
             raise NasError("predictor 'autobuild' needs at least one hop, unit, architecture a step and step, a weight of at "
                            "least 0, and 0 < held_out < 1")  # fmt: skip

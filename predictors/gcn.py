@@ -17,6 +17,7 @@ from nas.base.seeds import generator, integer_seed
 from nas.predicting import Encoding, Graphs, Predictor, conformal_factor
 from nas.predicting.quality import Numbers
 from predictors.labels import Labels
+from predictors.rates import require_rates
 
 AT_ONCE = 256
 """Architectures embedded at a time."""
@@ -67,6 +68,7 @@ class Gcn(Predictor):
         held_out: float = 0.2,
     ) -> None:
         super().__init__(encoding, seed)
+        require_rates("gcn", rate, decay, dropout)
         if min(layers, hidden, batch, epochs, patience, steps) < 1 or not 0 < held_out < 1:
             raise NasError("predictor 'gcn' needs at least one layer, unit, pair, epoch and step, and 0 < held_out < 1")
         self.layers, self.hidden, self.dropout, self.batch = layers, hidden, dropout, batch

@@ -17,6 +17,7 @@ from nas.base.seeds import generator, integer_seed
 from nas.predicting import Encoding, Graphs, Predictor
 from nas.predicting.quality import Numbers
 from predictors.intervals import Intervals
+from predictors.rates import require_rates
 
 RANGE = 10.0
 """The network's output lies between 0 and this, as in the authors' code, where it is an error in percent."""
@@ -60,6 +61,7 @@ class Gin(Predictor):
         held_out: float = 0.2,
     ) -> None:
         super().__init__(encoding, seed)
+        require_rates("gin", rate, decay, dropout)
         if min(layers, hidden, epochs) < 1 or batch < 2 or not 0 <= held_out < 1:
             raise NasError("predictor 'gin' needs at least one layer, unit and epoch, a batch of two, and 0 <= held_out < 1")
         self.layers, self.hidden, self.dropout, self.batch, self.epochs = layers, hidden, dropout, batch, epochs

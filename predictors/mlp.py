@@ -17,6 +17,7 @@ from nas.base.seeds import generator
 from nas.predicting import Encoding, Predictor
 from nas.predicting.quality import Numbers
 from predictors.intervals import Intervals
+from predictors.rates import require_rates
 
 PERCENT = 100.0
 """Values are divided by this, as the authors' code divides accuracies in percent."""
@@ -53,6 +54,7 @@ class Mlp(Predictor):
         held_out: float = 0.2,
     ) -> None:
         super().__init__(encoding, seed)
+        require_rates("mlp", rate)
         if min(layers, hidden, batch, epochs) < 1 or not 0 < held_out < 1:
             raise NasError(
                 "predictor 'mlp' needs at least one layer, unit, architecture a step and epoch, and 0 < held_out < 1"

@@ -16,6 +16,7 @@ from nas.base.seeds import generator
 from nas.predicting import Encoding, Predictor
 from nas.predicting.quality import Numbers
 from predictors.intervals import Intervals
+from predictors.rates import require_rates
 
 BETAS = (0.9, 0.99)
 """Of Adam, as in the authors' code."""
@@ -52,6 +53,7 @@ class MlpEnsemble(Predictor):
         folds: int = 5,
     ) -> None:
         super().__init__(encoding, seed)
+        require_rates("mlp-ensemble", rate)
         if min(members, layers, hidden, batch, epochs) < 1 or folds < 0 or folds == 1:
             raise NasError("predictor 'mlp-ensemble' needs at least one member, layer, unit, architecture a step and epoch, "
                            "and two folds or none")  # fmt: skip

@@ -73,8 +73,8 @@ class RidgeSvr(Predictor):
         self._intervals = Intervals.of(self._unit * unseen, np.zeros(len(judged)), values[judged])
 
     def _unseen(self, features: Numbers, targets: Numbers) -> tuple[Numbers, Numbers]:
-        """What ridge regressions (N, A) and support vector regressions (N, C) of each strength predict for parts of the data that
-        they did not see; the data comes in a random order."""
+        """What ridge regressions (N, A) and support vector regressions (N, C) of each strength predict for parts of the data,
+        which comes in a random order, that they did not see."""
         from sklearn.svm import SVR
 
         fold = np.arange(len(targets)) % min(self.folds, len(targets))

@@ -16,6 +16,7 @@ from nas.predicting.quality import Numbers
 from predictors.intervals import Intervals
 from predictors.labels import Labels, Transform
 from predictors.places import with_places
+from predictors.rates import require_rates
 
 AT_ONCE = 1024
 """Architectures predicted at a time."""
@@ -54,6 +55,7 @@ class Trees(Predictor):
         transform: Transform = "rank",
     ) -> None:
         super().__init__(with_places(encoding), seed)
+        require_rates("trees", rate)
         if min(bags, trees, depth, fewest) < 1 or not (0 < share <= 1 and 0 < columns <= 1):
             raise NasError("predictor 'trees' needs at least one bag, tree, level and leaf, and shares above 0 and up to 1")
         self.bags, self.trees, self.depth, self.rate = bags, trees, depth, rate

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from cell_worth import worth
 
+from nas.architectures import Decisions
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.plugins import installed
+from nas.choices import Choice
 from nas.predicting import Encoding, Predictor, load_predictor, make_predictor, open_predictor
 from nas.supernet import open_space
 
@@ -178,3 +180,19 @@ def test_files_of_others_are_refused(fitted: Fitted, encoding: Encoding, tmp_pat
         load_predictor(path, encoding)
     with pytest.raises(NasError, match="does not exist"):
         load_predictor(tmp_path / "none.safetensors", encoding)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("mlp", "rate", "-1"),
+        ("mlp-ensemble", "rate", "nan"),
+        ("gin", "decay", "-1"),
+        ("gcn", "dropout", "2"),
+        ("trees", "rate", "0"),
+        ("autobuild", "rate", "inf"),
+    ],
+)
+def test_a_rate_that_nothing_learns_with_is_refused_before_the_fit(name: str, option: str, value: str) -> None:
+    with pytest.raises(NasError, match=f"predictor '{name}' needs a rate above 0.*{option}={value}"):
+        make_predictor(name, Encoding(Decisions([Choice("a", (0, 1))])), 0, {option: value})
