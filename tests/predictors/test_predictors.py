@@ -186,11 +186,11 @@ def test_files_of_others_are_refused(fitted: Fitted, encoding: Encoding, tmp_pat
     ("name", "option", "value"),
     [
         ("mlp", "rate", "-1"),
-        ("mlp-ensemble", "rate", "nan"),
+        ("mlp-ensemble", "rate", "0"),
         ("gin", "decay", "-1"),
         ("gcn", "dropout", "2"),
         ("trees", "rate", "0"),
-        ("autobuild", "rate", "inf"),
+        ("autobuild", "decay", "-0.5"),
     ],
 )
 def test_a_rate_that_nothing_learns_with_is_refused_before_the_fit(name: str, option: str, value: str) -> None:
