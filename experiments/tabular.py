@@ -31,13 +31,13 @@ class Setup:
         label: in the table and on the plot.
         strategy: its name.
         options: what is changed of its defaults.
-        times: how many times as many searches as are asked for.
+        times: searches for each one that is asked for.
     """
 
     label: str
     strategy: str
     options: Mapping[str, Any]
-    times: int = 1
+    times: float = 1.0
 
 
 @dataclass(frozen=True)
