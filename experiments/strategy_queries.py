@@ -5,10 +5,10 @@ cells by itself; NAS-Bench-Macro (mean of three accuracies) with 100. Only queri
 has found the best of its table, from where its curve is flat. Aging evolution has the population of 30 and the sample of 10 of
 the reference simulations; everything else its defaults. Strategies that are compared with published figures are searched with
 ten times as often, since the noise of a hundred searches would be as large as what is compared; BANANAS and NPENAS, whose
-networks are trained anew for every ten queries, less often, since they take a quarter of a minute and a minute. Absent are strategies that a
-table without costs and fidelities leaves nothing to do: early-exit, hyperband, deepmad and derived. Finished searches are kept
-under `results/strategy_queries/`, so that a killed study goes on. With `--only` strategies are searched with and kept; without
-it everything is, and recorded.
+networks are trained anew for every ten queries, less often, since they take a quarter of a minute and a minute. Absent are
+strategies that a table without costs and fidelities leaves nothing to do: early-exit, hyperband, deepmad and derived. Finished
+searches are kept under `results/strategy_queries/`, so that a killed study goes on. With `--only` strategies are searched with
+and kept; without it everything is, and recorded.
 """
 
 from __future__ import annotations
