@@ -11,7 +11,7 @@ from nas.base.progress import Reporter
 from nas.jobs.figures import lookup_figures
 from nas.jobs.readme import lookup_readme
 from nas.jobs.run import Run
-from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, search_stage
+from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, reduction_of, search_stage
 from nas.runs.folder import create_folder
 from nas.runs.looked_up import digest
 from nas.runs.manifest import new_manifest, write_manifest
@@ -35,7 +35,10 @@ def begin_lookup(
     setting, _ = prepare_lookup(config, space)
     at = vars(setting.deployed_at)
     plan = {"decisions": fingerprint(space), "trained_at": at, "deployed_at": at, "results": digest(config.evaluate)}
-    label = f"{space.name}-{Path(config.evaluate).name.partition('.')[0]}"
+    reduction = reduction_of(space)
+    if reduction is not None:
+        plan["reduced"] = reduction.to_json()
+    label = f"{space.name}{f'-top{reduction.top}' if reduction else ''}-{Path(config.evaluate).name.partition('.')[0]}"
     folder = create_folder(Path(out) if out is not None else None, label)
     with folder.locked():
         manifest = new_manifest("search", config, plan, {})

@@ -6,17 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nas.architectures.decisions import Rows
-from nas.base.errors import NasError, unknown
 from nas.base.progress import Reporter
 from nas.data import load_data
 from nas.jobs.run import Run
 from nas.predicting import ProxyScorer, cross_validated, make_predictor, with_proxies
-from nas.predicting.quality import Numbers
-from nas.searching import StudyHistory, Trial
-from nas.searching.problem import keys
+from nas.runs.evaluations import complete_trials, distinct
 from nas.supernet import Space
 
 
@@ -55,7 +49,7 @@ def fit_predictor(
     """
     run = Run(path, space)
     _ = run.winner
-    rows, values = _evaluations(run, metric)
+    rows, values = distinct(complete_trials(run.folder, run.space), metric)
     seen = run.space.encoding if encoding is None else run.space.encoding.variant(encoding)
     if proxies:
         data = run.manifest.data
@@ -85,28 +79,3 @@ def fit_predictor(
         "file": None if out is None else str(out),
         "next": [f"nas search {shared} --strategy predictor", "nas predictors"],
     }
-
-
-def _evaluations(run: Run, metric: str) -> tuple[Rows, Numbers]:
-    """Distinct rows that were fully evaluated, and their figures."""
-    trials = [trial for trial in _trials(run) if trial.failure is None and trial.fidelity == 1.0]
-    if not trials:
-        raise NasError(f"run {run.path} has no complete evaluation; look into {run.folder.study}")
-    legal = set.intersection(*(set(trial.metrics) for trial in trials))
-    if metric not in legal:
-        raise unknown("metric of the run's evaluations", metric, sorted(legal))
-    rows = np.stack([trial.row for trial in trials])
-    first = sorted({key: place for place, key in reversed(list(enumerate(keys(rows))))}.values())
-    return np.asfortranarray(rows[first]), np.array([trials[place].metrics[metric] for place in first])
-
-
-def _trials(run: Run) -> list[Trial]:
-    """Every evaluation of every study in the run's file."""
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
-
-    if not run.folder.study.exists():
-        raise NasError(f"run {run.path} has lost its evaluations: {run.folder.study} does not exist")
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(run.folder.study)))
-    names = optuna.get_all_study_names(storage)
-    return [trial for name in names for trial in StudyHistory(run.folder.study, name, run.space).trials]

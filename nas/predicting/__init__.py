@@ -1,6 +1,7 @@
 """Predicting accuracy: how architectures are encoded, what a predictor is, and how good it is."""
 
 from nas.predicting.encoding import Encoding, Graphs
+from nas.predicting.modules import Module, ModulePredictor
 from nas.predicting.predictor import Predictor, load_predictor, make_predictor, open_predictor
 from nas.predicting.proxy import NotDefined, Proxy, open_proxy, proxy_names
 from nas.predicting.proxy_features import with_proxies
@@ -11,6 +12,8 @@ from nas.predicting.validation import cross_validated
 __all__ = [
     "Encoding",
     "Graphs",
+    "Module",
+    "ModulePredictor",
     "NotDefined",
     "Predictor",
     "Proxy",

@@ -30,7 +30,7 @@ def prepare_lookup(config: RunConfig, space: Space) -> tuple[Searched, TableEval
         if getattr(config, name) is not None:
             raise NasError(f"--evaluate looks results up and trains nothing; leave out --{name}")
     checked_strategy(config)
-    evaluator = open_results(config.evaluate, space)
+    evaluator = open_results(config.evaluate, space.whole)
     targets, resolution = read_targets(config, space)
     task = replace(space.task, resolution=config.deploy_resolution or resolution or space.task.resolution)
     space = space.at(task)

@@ -80,8 +80,9 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
         return Trained(supernet, facts)
     stepper = setting.stepper(steps)
     result = train(stepper, folder.checkpoint, reporter, open_log(config.log, folder.logs))
-    row = stepper.trainer.derive(setting.space.decisions)
-    derived = None if row is None else dict(setting.space.decode(np.asfortranarray(row[None]))[0].decisions)
+    whole = setting.space.whole
+    row = stepper.trainer.derive(whole.decisions)
+    derived = None if row is None else dict(whole.decode(np.asfortranarray(row[None]))[0].decisions)
     facts = SupernetFacts(
         format=FORMAT,
         space=setting.space.name,
@@ -148,8 +149,8 @@ def search_stage(
 ) -> SearchOutcome:
     """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped.
 
-    Without a strategy asked for, it is `derived` where the training derived an architecture, else `nsga2` for several
-    objectives and `evolution` for one.
+    Without a strategy asked for, it is `derived` where the training derived an architecture of the space, else `nsga2` for
+    several objectives and `evolution` for one.
 
     Args:
         scorer: evaluates what the strategy proposes.
@@ -157,8 +158,9 @@ def search_stage(
         derived: decisions of the architecture at which the training arrived.
     """
     config = setting.config
-    asked = setting.strategy or ("evolution" if derived is None else "derived")
     problem = setting.problem(derived)
+    inside = problem.derived is not None and problem.decisions.contains(problem.derived[None])[0]
+    asked = setting.strategy or ("derived" if inside else "evolution")
     scorers = [_rewarded(evaluate, setting.reward) for evaluate in (scorer, baseline or scorer)]
     known: Known = {}
     histories = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,28 @@ from nas.architectures import Bound, Decisions, SearchSpace
 from nas.architectures.decisions import Rows
 from nas.choices import Choice
 from nas.searching import ArrayHistory, History, Problem, Strategy
+
+SMALL: dict[str, dict[str, Any]] = {
+    "aging": {"population": 6, "sample": 3},
+    "bananas": {"beginnings": 6, "batch": 4, "settings": "epochs=3,folds=2,layers=2"},
+    "coarse-to-fine": {"skeletons": 6, "best": 2},
+    "early-exit": {"population": 8, "survivors": 0.4},
+    "evolution": {"population": 8, "parents": 3},
+    "hyperband": {"maximum": 9},
+    "linas": {"population": 7, "inner": 42, "settings": "largest=2"},
+    "local": {"beginnings": 3},
+    "npenas": {"beginnings": 6, "batch": 4, "settings": "epochs=3,held_out=0"},
+    "nsga2": {"population": 8},
+    "nsga3": {"population": 8, "partitions": 4},
+    "optuna": {"startup": 4},
+    "optuna:cmaes": {"startup": 2},
+    "optuna:gp": {"startup": 4},
+    "optuna:nsga2": {"population": 6},
+    "optuna:nsga3": {"population": 6},
+    "optuna:tpe": {"startup": 4},
+    "predictor": {"beginnings": 6, "batch": 4},
+}
+"""Options with which a short search passes through every phase of a strategy."""
 
 
 def decisions(genes: int = 20, options: int = 4) -> Decisions:
