@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from nas.costs.table import Devices
     from nas.data import load_data as load_data
     from nas.jobs import Run as Run
+    from nas.jobs import explain as explain
     from nas.jobs import export as export
     from nas.jobs import resume as resume
     from nas.jobs import search as search
     from nas.jobs import show as show
     from nas.jobs import train as train
+    from nas.runs import named_space as space  # noqa: F401
     from nas.supernet import Family as Family
     from nas.supernet import Space as Space
     from nas.supernet import Supernet as Supernet
     from nas.supernet import Task as Task
-    from nas.supernet import open_space as space  # noqa: F401
     from nas.supernet import space_names as spaces  # noqa: F401
 
     devices: Devices
@@ -49,6 +50,7 @@ _HOMES = {
     "Space": ("nas.supernet", "Space"),
     "Supernet": ("nas.supernet", "Supernet"),
     "Task": ("nas.supernet", "Task"),
+    "explain": ("nas.jobs", "explain"),
     "export": ("nas.jobs", "export"),
     "load_data": ("nas.data", "load_data"),
     "make_divisible": ("nas.choices", "make_divisible"),
@@ -56,7 +58,7 @@ _HOMES = {
     "resume": ("nas.jobs", "resume"),
     "search": ("nas.jobs", "search"),
     "show": ("nas.jobs", "show"),
-    "space": ("nas.supernet", "open_space"),
+    "space": ("nas.runs", "named_space"),
     "spaces": ("nas.supernet", "space_names"),
     "train": ("nas.jobs", "train"),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from torch import nn
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError, unknown
 from nas.base.seeds import generator, integer_seed
-from nas.choices import Option
-from nas.predicting import Encoding, Predictor
+from nas.predicting import Encoding, Module, ModulePredictor
 from nas.predicting.quality import Numbers
 from predictors.intervals import Intervals
 from predictors.rates import require_rates
@@ -31,24 +29,7 @@ LEAK = 0.2
 """Slope of the leaky ReLU in the attention of GATv2."""
 
 
-@dataclass(frozen=True)
-class Module:
-    """A part of architectures with the score that AutoBuild gives it.
-
-    Attributes:
-        unit: where it stands.
-        layers: how many it has.
-        decisions: the options of the unit's decisions that matter.
-        score: in the unit of the values; the larger the better where larger values are.
-    """
-
-    unit: str
-    layers: int
-    decisions: Mapping[str, Option]
-    score: float
-
-
-class AutoBuild(Predictor):
+class AutoBuild(ModulePredictor):
     """Interpretable scores for architecture modules (Mills et al., Building optimal neural architectures, 2024).
 
     An architecture is the sequence of its layers. Each group of a layer's features becomes one number without sign
@@ -127,6 +108,10 @@ class AutoBuild(Predictor):
         """See `Predictor`."""
         return self._mean(rows), self._intervals.deviation(np.zeros(len(rows)))
 
+    def unit_columns(self) -> dict[str, tuple[int, ...]]:
+        """See `ModulePredictor`."""
+        return {unit: tuple(self.layers.of_unit(unit)) for unit in self.layers.units}
+
     def option_scores(self) -> dict[str, dict[str, float]]:
         """Group of features -> option -> its number in the embedding at hop 0: the larger, the more it is worth."""
         self._require_fitted()
@@ -138,7 +123,7 @@ class AutoBuild(Predictor):
                 found[name] = {str(option): float(number) for option, number in zip(options, numbers, strict=True)}
         return found
 
-    def module_scores(self, unit: str | None = None, most: int = 20_000) -> list[Module]:
+    def module_scores(self, unit: str | None = None, most: int = 20_000, among: Rows | None = None) -> list[Module]:
         """The modules of a unit, or of all, best first within each unit.
 
         A module of n layers is embedded by itself; the norm of its last layer after n - 1 hops, as a standard score among
@@ -147,6 +132,7 @@ class AutoBuild(Predictor):
 
         Args:
             most: larger units are sampled.
+            among: architectures (N, D) whose modules are looked at in any case.
 
         Raises:
             NasError: nothing was learned, or the unit is unknown.
@@ -155,7 +141,7 @@ class AutoBuild(Predictor):
         if unit is not None and unit not in self.layers.units:
             raise unknown("unit", unit, self.layers.units)
         units = self.layers.units if unit is None else (unit,)
-        return [module for name in units for module in self._modules_of(name, most)]
+        return [module for name in units for module in self._modules_of(name, most, among)]
 
     def tensors(self) -> Mapping[str, npt.NDArray[Any]]:
         """See `Predictor`."""
@@ -212,7 +198,7 @@ class AutoBuild(Predictor):
             self._value_moments[:, place, layers] = chosen.mean(), chosen.std()
 
     @torch.no_grad()
-    def _modules_of(self, unit: str, most: int) -> list[Module]:
+    def _modules_of(self, unit: str, most: int, among: Rows | None) -> list[Module]:
         decisions = self.layers.decisions
         columns = self.layers.of_unit(unit)
         options = [range(decisions.cardinalities[column]) for column in columns]
@@ -222,6 +208,8 @@ class AutoBuild(Predictor):
         else:
             drawn = generator(self.seed, "autobuild-modules", unit).random((most, len(columns)))
             codes = (drawn * decisions.cardinalities[columns]).astype(np.uint8)
+            if among is not None:
+                codes = np.concatenate([among[:, columns], codes])
         rows = np.repeat(decisions.largest(), len(codes), axis=0)
         rows[:, columns] = codes
         rows = decisions.canonical(np.asfortranarray(rows))

@@ -3,7 +3,19 @@
 from nas.architectures.architecture import Architecture
 from nas.architectures.decisions import Decisions
 from nas.architectures.encoding import Encoding, Graphs
+from nas.architectures.restricted import Group, Restricted, groupable
 from nas.architectures.sampling import Bound, sample_bounded
 from nas.architectures.search_space import SearchSpace
 
-__all__ = ["Architecture", "Bound", "Decisions", "Encoding", "Graphs", "SearchSpace", "sample_bounded"]
+__all__ = [
+    "Architecture",
+    "Bound",
+    "Decisions",
+    "Encoding",
+    "Graphs",
+    "Group",
+    "Restricted",
+    "SearchSpace",
+    "groupable",
+    "sample_bounded",
+]

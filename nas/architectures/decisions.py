@@ -81,6 +81,10 @@ class Decisions:
             )
         return self.canonical(np.asfortranarray(given, dtype=np.uint8))
 
+    def contains(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """(N,): which canonical rows of the space's decisions are architectures of it; all, unless some are excluded."""
+        return np.ones(len(rows), dtype=bool)
+
     def active(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """(N, D): which decisions matter in which canonical row."""
         mask = np.ones(rows.shape, dtype=bool, order="F")

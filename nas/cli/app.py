@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from nas.cli import options
+from nas.cli.explain import explain_app
 from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
 from nas.cli.predictor import predictors_app
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(listing_app)
+app.add_typer(explain_app)
 app.add_typer(proxy_app)
 app.add_typer(predictors_app)
 app.add_typer(spaces_app, name="spaces")
@@ -306,7 +308,9 @@ def show(
 
 @app.command()
 def draw(
-    target: Annotated[str, typer.Argument(metavar="SPACE|RUN", help="Search space, or folder of a finished run.")],
+    target: Annotated[
+        str, typer.Argument(metavar="SPACE|RUN", help="Search space, RUN:top3 among them, or folder of a finished run.")
+    ],
     out: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--out", "-o", help="File that ends in .svg, .png or .pdf. [default: an SVG named after the network]"),

@@ -9,7 +9,11 @@ import typer
 from nas.base.errors import NasError
 
 Space = Annotated[
-    str, typer.Option(help="Search space: FAMILY or FAMILY:PRESET, as 'nas spaces' lists them, or path/to/file.py:NAME.")
+    str,
+    typer.Option(
+        help="Search space: FAMILY or FAMILY:PRESET, as 'nas spaces' lists them, or path/to/file.py:NAME; in a search also "
+        "RUN:top3, the space of a run reduced to the best 3 modules of each unit."
+    ),
 ]
 Data = Annotated[
     Optional[str],  # noqa: UP045

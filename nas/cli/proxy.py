@@ -27,7 +27,9 @@ def proxies(json: options.Json = False) -> None:
 
 @proxy_app.command()
 def proxy(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="Search space, as 'nas spaces' lists them, or a file's.")],
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE", help="Search space, as 'nas spaces' lists them, a file's, or RUN:top3.")
+    ],
     arch: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
+
 from nas.base.units import COUNT
 from nas.cli.tables import new_table, open_console
 
@@ -17,7 +19,9 @@ def print_space(space: Mapping[str, Any], asked: str) -> None:
     """Stages, published networks, then size, source and task; `asked` is the name under which the space is found."""
     console = open_console()
     console.print(f"{space['name']}: {space['summary']}")
-    if space["stages"]:
+    if space["reduced"]:
+        _print_units(console, space["reduced"])
+    elif space["stages"]:
         stages = new_table("stage", "blocks", "kind", "settings", "decisions", "output", "multiply-adds")
         for stage in space["stages"]:
             stages.add_row(*_row(stage))
@@ -40,6 +44,21 @@ def print_space(space: Mapping[str, Any], asked: str) -> None:
     for name, fact in facts.items():
         console.print(f"{name:<9} {fact}", soft_wrap=True)
     console.print(f"\nnas draw {shlex.quote(asked)}, nas search --space {shlex.quote(asked)}", style="dim", soft_wrap=True)
+
+
+def _print_units(console: Console, reduced: Mapping[str, Any]) -> None:
+    """What is left of each unit."""
+    units = new_table("unit", "kept modules")
+    for unit in reduced["units"]:
+        units.add_row(unit["name"], "\n".join(map(str, unit["modules"])))
+    console.print(units)
+    console.print(
+        f"The best {reduced['top']} modules of each unit by {reduced['predictor']} on run {reduced['run']}, which orders "
+        f"networks that it has not seen with a Kendall tau of {reduced['kendall_tau']:.2f}; of {reduced['of']:.3g} networks "
+        "in all.",
+        style="dim",
+        soft_wrap=True,
+    )
 
 
 def _row(stage: Mapping[str, Any]) -> tuple[str, ...]:

@@ -59,14 +59,15 @@ def spaces(context: typer.Context, json: options.Json = False) -> None:
 
 @spaces_app.command(ONE, hidden=True)
 def one_space(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Search space, as FAMILY or FAMILY:PRESET.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Search space, as FAMILY or FAMILY:PRESET, or RUN:top3.")],
     json: options.Json = False,
 ) -> None:
     """Show one search space: its stages, its published networks, its size and source."""
     with guarded(json):
+        from nas.cli.progress import TerminalReporter
         from nas.jobs.stages import describe_space
 
-        found = describe_space(name)
+        found = describe_space(name, TerminalReporter())
         if json:
             print_json(found)
             return

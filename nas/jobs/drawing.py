@@ -11,8 +11,10 @@ from nas.base.errors import NasError, unknown
 from nas.base.files import read_json
 from nas.drawing import draw as write_picture
 from nas.jobs.run import Run
+from nas.runs import named_space
 from nas.runs.manifest import MANIFEST
-from nas.supernet import Space, Task, open_space
+from nas.runs.named import names_a_part
+from nas.supernet import Space, Task
 
 EXTREMES = ("smallest", "largest")
 """Architectures that every space has by name."""
@@ -22,7 +24,7 @@ def draw(target: str | Path, out: str | Path | None = None, architecture: str | 
     """Draw one network of a space, or the winner of a run at the task that it is deployed at.
 
     Args:
-        target: a space by name, or the folder of a finished run.
+        target: a space by name, 'RUN:top3' among them, or the folder of a finished run.
         out: file that ends in .svg, .png or .pdf; by default an SVG in this folder, named after space and architecture.
         architecture: a known network, 'smallest', 'largest', or a JSON file with an architecture, such as a winner.json. By
             default a run's winner, else the space's first known network, else the largest.
@@ -37,10 +39,10 @@ def draw(target: str | Path, out: str | Path | None = None, architecture: str | 
         run = Run(target)
         space, task = run.space, Task(**run.manifest.plan["deployed_at"])
         chosen = (f"winner of {target}", run.winner) if architecture is None else choose(space, architecture)
-    elif "/" in str(target) and ".py" not in str(target):
+    elif "/" in str(target) and ".py" not in str(target) and not names_a_part(str(target)):
         raise NasError(f"{target} is no run: {Path(target) / MANIFEST} does not exist; give a run's folder or a space's name")
     else:
-        space = open_space(str(target))
+        space = named_space(str(target))
         task, chosen = space.task, choose(space, architecture)
     name, found = chosen
     file = Path(out) if out is not None else Path(f"{_word(space.name)}-{_word(name)}.svg")

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.base.seeds import generator
 from nas.exporting import Comparison
-from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained
+from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained, reduction_of
 from nas.runs.searched import is_given
 from nas.searching import Objective, Scorer, Trial
 from nas.searching.problem import TOP1
@@ -85,6 +85,7 @@ def _asked(setting: Searched) -> dict[str, Any]:
     """What was asked for."""
     return {
         "space": setting.space.name,
+        "reduced": _reduced(setting),
         "targets": [{"metric": target.metric, "limit": target.limit, "text": str(target)} for target in setting.targets],
         "objectives": [
             {"name": one.name, "direction": one.direction, "cheap": one.cheap, "limit": one.limit} for one in setting.objectives
@@ -97,6 +98,15 @@ def _asked(setting: Searched) -> dict[str, Any]:
             if setting.space.device_of(target.metric) is not None
         },
     }
+
+
+def _reduced(setting: Searched) -> dict[str, Any] | None:
+    """What part of the space was searched."""
+    reduction = reduction_of(setting.space)
+    if reduction is None:
+        return None
+    sizes = {"networks": float(setting.space.size), "of": float(setting.space.whole.size)}
+    return {"run": reduction.run, "top": reduction.top, "kendall_tau": reduction.kendall_tau, **sizes}
 
 
 def _effort(setting: Searched, outcome: SearchOutcome) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from nas.base.progress import Reporter
 from nas.jobs.figures import lookup_figures
 from nas.jobs.readme import lookup_readme
 from nas.jobs.run import Run
-from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, search_stage
+from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, reduction_of, search_stage
 from nas.runs.folder import create_folder
 from nas.runs.looked_up import LookedUp, digest
 from nas.runs.manifest import new_manifest, write_manifest
@@ -40,7 +40,11 @@ def begin_lookup(
         "results": None if config.evaluate is None else digest(config.evaluate),
     }
     source = "-".join(setting.asked.objectives) if config.evaluate is None else Path(config.evaluate).name.partition(".")[0]
-    folder = create_folder(Path(out) if out is not None else None, f"{space.name}-{source}")
+    reduction = reduction_of(space)
+    if reduction is not None:
+        plan["reduced"] = reduction.to_json()
+    label = f"{space.name}{f'-top{reduction.top}' if reduction else ''}-{source}"
+    folder = create_folder(Path(out) if out is not None else None, label)
     with folder.locked():
         manifest = new_manifest("search", config, plan, {} if setting.data is None else describe_data(setting.data))
         write_manifest(folder.path, manifest)

@@ -7,17 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nas.architectures.decisions import Rows
-from nas.base.errors import NasError, unknown
 from nas.base.progress import Reporter
 from nas.jobs.run import Run
 from nas.predicting import FittedTo, cross_validated, make_predictor, save_fitted
 from nas.predicting.predictor import require_features
-from nas.predicting.quality import Numbers
-from nas.searching.problem import keys
-from nas.searching.study import read_trials
+from nas.runs.evaluations import complete_trials, distinct
 from nas.supernet import Space
 
 
@@ -56,7 +50,7 @@ def fit_predictor(
     """
     run = Run(path, space)
     _ = run.winner
-    rows, values = _evaluations(run, metric)
+    rows, values = distinct(complete_trials(run.folder, run.space), metric)
     if proxies:
         require_features(predictor, "--proxy")
     fitted_to = _fitted_to(run, metric, encoding, proxies)
@@ -114,16 +108,3 @@ def _next(run: Run, metric: str, out: str | Path | None) -> list[str]:
     else:
         source = space if run.space.separate else f"--supernet {shlex.quote(str(run.path))} {space}"
     return [*found, f"nas search {source} --strategy predictor"]
-
-
-def _evaluations(run: Run, metric: str) -> tuple[Rows, Numbers]:
-    """Distinct rows that were fully evaluated, and their figures."""
-    trials = [trial for trial in read_trials(run.folder.study, run.space) if trial.failure is None and trial.fidelity == 1.0]
-    if not trials:
-        raise NasError(f"run {run.path} has no complete evaluation; look into {run.folder.study}")
-    legal = set.intersection(*(set(trial.metrics) for trial in trials))
-    if metric not in legal:
-        raise unknown("metric of the run's evaluations", metric, sorted(legal))
-    rows = np.stack([trial.row for trial in trials])
-    first = sorted({key: place for place, key in reversed(list(enumerate(keys(rows))))}.values())
-    return np.asfortranarray(rows[first]), np.array([trials[place].metrics[metric] for place in first])

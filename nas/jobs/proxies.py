@@ -16,7 +16,8 @@ from nas.data import load_data
 from nas.jobs.drawing import choose
 from nas.predicting.proxy import NotDefined, open_proxy, proxy_names
 from nas.predicting.proxy_scores import BATCH, ProxyScorer
-from nas.supernet import Space, open_space
+from nas.runs import named_space
+from nas.supernet import Space
 
 
 def proxy_table(
@@ -52,7 +53,7 @@ def proxy_table(
     names = list(dict.fromkeys(proxies)) if proxies else proxy_names()
     for name in names:
         open_proxy(name)
-    space = space if isinstance(space, Space) else open_space(space)
+    space = space if isinstance(space, Space) else named_space(space, reporter)
     label, chosen = _chosen(space, architecture)
     scorer = ProxyScorer(space, names, load_data(data or "digits", resolution=resolution, seed=seed), batch, seed)
     found, left_out = _measured(scorer, chosen, reporter or Silent())

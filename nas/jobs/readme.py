@@ -79,9 +79,15 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
 
 
 def search_notes(figures: Mapping[str, Any]) -> list[str]:
-    """How the winner was picked, where that is not simply the best objective."""
+    """What was searched where it was a part of the space, and how the winner was picked where that is not simply the best."""
     names = [one["name"] for one in figures.get("objectives", ())]
     lines = []
+    if figures.get("reduced"):
+        part = figures["reduced"]
+        lines.append(
+            f"Only the best {part['top']} modules of each unit by run {part['run']} were searched: {part['networks']:.3g} of "
+            f"{part['of']:.3g} networks. What ranked the modules has a Kendall tau of {part['kendall_tau']:.2f}."
+        )
     if len(names) > 1:
         picked = "the best in the first" if any(t["metric"] in names[1:] for t in figures["targets"]) else "its knee"
         lines.append(f"The front of {' and '.join(names)} has {len(figures['front'])} networks; the winner is {picked}.")

@@ -13,8 +13,8 @@ from nas.base.errors import NasError
 from nas.base.files import read_json
 from nas.exporting import load_plain
 from nas.runs import Manifest, RunFolder, read_manifest
-from nas.runs.searched import space_of
-from nas.supernet import Space, Task
+from nas.runs.searched import space_in_force
+from nas.supernet import Space
 
 
 class Run:
@@ -49,8 +49,7 @@ class Run:
     @cached_property
     def space(self) -> Space:
         """The space that was searched."""
-        plan = self.manifest.plan
-        return space_of(self.manifest, self._given).at(Task(**plan["trained_at"]), Task(**plan["deployed_at"]))
+        return space_in_force(self.manifest, self._given)
 
     @cached_property
     def winner(self) -> Architecture:

@@ -25,21 +25,24 @@ from nas.runs import (
     Setting,
     candidate_scorer,
     follow_stage,
+    named_space,
     prepare,
     proxies_alone,
     read_manifest,
+    reduction_of,
     search_stage,
     supernet_scorer,
     train_stage,
 )
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
+from nas.runs.named import evaluated_as
 from nas.runs.searched import fingerprint, reference, space_of
 from nas.runs.setting import describe_data, planned_steps
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import read_facts
 from nas.searching.evaluate import Scorer, score
-from nas.supernet import Space, open_space
+from nas.supernet import Space
 from nas.supernet.separate import no_supernet
 from nas.training import Follower, current_ranks
 
@@ -58,7 +61,8 @@ def search(
     """Train a supernet, search it under the targets, and write the winner as PyTorch and ONNX.
 
     Args:
-        space: name of an installed space, 'path/to/file.py:NAME', or a `nas.Space`.
+        space: name of an installed space, 'path/to/file.py:NAME', 'RUN:top3' for the space of a run reduced to its best
+            modules, or a `nas.Space`.
         targets: upper bounds such as 'pixel-latency=80ms' or 'macs<=300M'.
         data: 'digits' or a folder of images; by default what `supernet` was trained on, else the digits.
         out: the run's folder, new or empty; a numbered one under `runs/` by default.
@@ -134,7 +138,12 @@ def _begin(
     started: Started | None,
     options: dict[str, Any],
 ) -> Run:
-    opened = space if isinstance(space, Space) else open_space(space)
+    opened = space if isinstance(space, Space) else named_space(space, reporter)
+    reduction = reduction_of(opened)
+    if reduction is not None and kind == "train":
+        raise NasError(f"a supernet is trained for the whole space: nas train --space {opened.name}; '{space}' is for searches")
+    if reduction is not None and _says_nothing_of_evaluations(options):
+        options |= evaluated_as(reduction, opened)
     if (kind == "train" or options.get("supernet") is not None) and opened.separate:
         raise no_supernet(opened)
     if options.get("supernet") is not None:
@@ -145,7 +154,7 @@ def _begin(
         source = str(Path(source).resolve())
     if options.get("evaluate") is not None:
         options["evaluate"] = str(Path(options["evaluate"]).resolve())
-    config = RunConfig.checked(space=reference(space), targets=tuple(targets), data=source, **options)
+    config = RunConfig.checked(space=reference(opened if reduction else space), targets=tuple(targets), data=source, **options)
     if kind == "search" and (config.evaluate is not None or proxies_alone(config, opened)):
         return begin_lookup(config, opened, out, reporter or Silent(), started)
     setting, ranks = prepare(config, opened), current_ranks()
@@ -158,8 +167,10 @@ def _begin(
         "recipe": setting.recipe.model_dump(),
         "trained_at": vars(setting.trained_at),
         "deployed_at": vars(setting.deployed_at),
+        **({} if reduction is None else {"reduced": reduction.to_json()}),
     }
-    label = opened.name if isinstance(space, Space) or ".py" in space else space
+    label = opened.name if reduction or isinstance(space, Space) or ".py" in space else space
+    label += f"-top{reduction.top}" if reduction else ""
     folder = create_folder(Path(out) if out is not None else None, f"{label}-{setting.data.name}")
     with folder.locked():
         manifest = new_manifest(kind, config, plan, describe_data(setting.data))
@@ -167,6 +178,13 @@ def _begin(
         if started is not None:
             started(folder.path)
         return _finish(folder, manifest, setting, reporter or Silent(), opened)
+
+
+def _says_nothing_of_evaluations(options: dict[str, Any]) -> bool:
+    """Whether it is left open how architectures are evaluated: by which supernet, trained how, or by which results."""
+    given = any(options.get(name) is not None for name in ("supernet", "evaluate", "steps", "epochs", "minutes"))
+    default = RunConfig.model_fields["trainer"].default
+    return not given and options.get("trainer", default) == default
 
 
 def _finished(path: str | Path, space: Space | None) -> Run:

@@ -2,6 +2,7 @@
 
 from nas.predicting.encoding import Encoding, Graphs
 from nas.predicting.fitted import FittedTo, open_fitted, save_fitted
+from nas.predicting.modules import Module, ModulePredictor
 from nas.predicting.predictor import Predictor, load_predictor, make_predictor, open_predictor
 from nas.predicting.proxy import NotDefined, Proxy, open_proxy, proxy_names
 from nas.predicting.proxy_features import with_proxies
@@ -13,6 +14,8 @@ __all__ = [
     "Encoding",
     "FittedTo",
     "Graphs",
+    "Module",
+    "ModulePredictor",
     "NotDefined",
     "Predictor",
     "Proxy",

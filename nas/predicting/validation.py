@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
@@ -24,6 +25,7 @@ def cross_validated(
     folds: int = 5,
     seed: int = 0,
     reporter: Reporter | None = None,
+    watch: Callable[[Predictor, npt.NDArray[np.bool_]], None] | None = None,
 ) -> Quality:
     """Fit to all but one part of the data, predict that part, and compare all these predictions with the values.
 
@@ -32,6 +34,7 @@ def cross_validated(
         rows: (N, D) distinct canonical rows.
         values: (N,).
         folds: how many parts, drawn at random from the seed.
+        watch: is told each fitted predictor and (N,) which architectures it has not seen.
 
     Raises:
         NasError: fewer than 10 evaluations, or no fewer than two and no more folds than evaluations.
@@ -50,6 +53,8 @@ def cross_validated(
             predictor = make()
             predictor.fit(rows[~held], values[~held])
             means[held], deviations[held] = predictor.predict(rows[held])
+            if watch is not None:
+                watch(predictor, held)
             reporter.advance(fold + 1)
     finally:
         reporter.finish()

@@ -4,7 +4,9 @@ from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.looked_up import prepare_lookup
 from nas.runs.manifest import Manifest, read_manifest
+from nas.runs.named import named_space
 from nas.runs.proxied import proxies_alone
+from nas.runs.reduction import Reduction, reduction_of
 from nas.runs.search_stage import SearchOutcome, search_stage
 from nas.runs.setting import Searched, Setting, prepare
 from nas.runs.stages import (
@@ -17,6 +19,7 @@ from nas.runs.stages import (
 
 __all__ = [
     "Manifest",
+    "Reduction",
     "RunConfig",
     "RunFolder",
     "SearchOutcome",
@@ -25,10 +28,12 @@ __all__ = [
     "Trained",
     "candidate_scorer",
     "follow_stage",
+    "named_space",
     "prepare",
     "prepare_lookup",
     "proxies_alone",
     "read_manifest",
+    "reduction_of",
     "search_stage",
     "supernet_scorer",
     "train_stage",

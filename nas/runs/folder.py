@@ -80,6 +80,11 @@ class RunFolder:
         return self.path / "results.json"
 
     @property
+    def explanation(self) -> Path:
+        """What mattered in the search, once somebody has asked."""
+        return self.path / "explanation.json"
+
+    @property
     def readme(self) -> Path:
         """The same for people."""
         return self.path / "README.md"

@@ -46,7 +46,7 @@ def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None) 
         NasError: whatever is wrong with what was asked.
     """
     checked_strategy(config)
-    evaluator = None if config.evaluate is None else open_results(config.evaluate, space)
+    evaluator = None if config.evaluate is None else open_results(config.evaluate, space.whole)
     measured = () if evaluator is None else evaluator.metrics
     asked = proxies_asked(config, space, measured)
     _require_untrained(config, asked)

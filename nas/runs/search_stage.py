@@ -64,10 +64,11 @@ def search_stage(
     Args:
         scorer: evaluates what the strategy proposes; None where zero-cost proxies alone are searched for.
         baseline: evaluates what random search proposes; the same by default.
-        derived: decisions of the architecture at which the training arrived.
+        derived: decisions of the architecture at which the training arrived; a reduced space may not hold it.
     """
-    config, asked = setting.config, setting.strategy(derived is not None)
-    problem = setting.problem(derived)
+    config, problem = setting.config, setting.problem(derived)
+    inside = problem.derived is not None and bool(problem.decisions.contains(problem.derived[None])[0])
+    asked = setting.strategy(inside)
     if setting.proxies is not None:
         setting.proxies.keep(folder.proxies)
     plain = asked == "random" and not setting.asked.filters and setting.asked.warm_start is None

@@ -9,7 +9,8 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.runs.manifest import Manifest
-from nas.supernet import Space, open_space
+from nas.runs.reduction import Reduction, reduction_of
+from nas.supernet import Space, Task, open_space
 from nas.supernet.family import full_name, origin_of
 
 GIVEN = "given in Python: "
@@ -24,6 +25,9 @@ def reference(space: str | Space) -> str:
     """What a manifest says of a space: a name from which it is found again in any folder, where there is one."""
     if isinstance(space, str):
         return full_name(space)
+    reduction = reduction_of(space)
+    if reduction is not None:
+        return reduction.name
     return origin_of(space) or f"{GIVEN}{space.name}"
 
 
@@ -52,17 +56,25 @@ def space_of(manifest: Manifest, given: Space | None = None) -> Space:
     Raises:
         NasError: it cannot be found again, or its decisions have changed since the run began.
     """
-    name = manifest.config.space
+    reduced = manifest.plan.get("reduced")
+    reduction = None if reduced is None else Reduction.from_json(reduced)
+    name = manifest.config.space if reduction is None else reduction.base
     if given is None and is_given(name):
         raise NasError(
             f"this run searches space '{name.removeprefix(GIVEN)}', which was given as an object in Python and cannot be found "
             "by a name: call the same function in Python with space=THE_SPACE; a run of 'path/to/file.py:NAME' needs no help"
         )
-    space = given or open_space(name)
+    space = given.whole if given is not None else open_space(name)
     expected = manifest.plan.get("decisions")
     if expected is not None and fingerprint(space) != expected:
         raise NasError(
             f"the decisions of space '{space.name}' are not those with which this run began; give the space as it was, or "
             "begin a new run"
         )
-    return space
+    return space if reduction is None else reduction.applied(space)
+
+
+def space_in_force(manifest: Manifest, given: Space | None = None) -> Space:
+    """The same for the tasks of the run."""
+    plan = manifest.plan
+    return space_of(manifest, given).at(Task(**plan["trained_at"]), Task(**plan["deployed_at"]))

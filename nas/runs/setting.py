@@ -69,7 +69,8 @@ class Searched:
 
     def problem(self, derived: Mapping[str, Option] | None = None) -> Problem:
         """What is searched, with the architecture that the training derived, if any."""
-        row = None if derived is None else self.space.encode([self.space.validate(derived)])[0]
+        whole = self.space.whole
+        row = None if derived is None else whole.encode([whole.validate(derived)])[0]
         space, objectives = self.space, self.objectives if self.reward is None else (self.reward.objective,)
         dimensions = None if space.separate else space.dimensions
         operators = partial(space.counting_walk, self.deployed_at)
@@ -111,9 +112,9 @@ class Setting(Searched):
     compute: torch.device
 
     def supernet(self) -> Supernet:
-        """A fresh supernet for the task it is trained at, laid out as in training."""
+        """A fresh supernet of the whole space for the task it is trained at, laid out as in training."""
         task = self.trained_at
-        supernet = self.space.supernet(task.channels, task.resolution, task.classes, self.config.seed).to(self.compute)
+        supernet = self.space.whole.supernet(task.channels, task.resolution, task.classes, self.config.seed).to(self.compute)
         return supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def stepper(self, steps: int) -> Stepper:
@@ -160,7 +161,7 @@ def prepare(config: RunConfig, space: Space | None = None, scores: Path | None =
         _require_separate(space, config)
     recipe = trainer.defaults.changed(space.recipe).changed(config.settings)
     if not space.separate and config.supernet is None:
-        require_fit(config.trainer, trainer, space, recipe)
+        require_fit(config.trainer, trainer, space.whole, recipe)
     compute = compute_device(config.compute)
     targets, resolution = read_targets(config, space)
     facts = read_facts(Path(config.supernet)) if config.supernet is not None else None

@@ -45,8 +45,9 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
         return Trained(supernet, facts)
     stepper = setting.stepper(steps)
     result = train(stepper, folder.checkpoint, reporter, open_log(config.log, folder.logs))
-    row = stepper.trainer.derive(setting.space.decisions)
-    derived = None if row is None else dict(setting.space.decode(np.asfortranarray(row[None]))[0].decisions)
+    whole = setting.space.whole
+    row = stepper.trainer.derive(whole.decisions)
+    derived = None if row is None else dict(whole.decode(np.asfortranarray(row[None]))[0].decisions)
     facts = SupernetFacts(
         format=FORMAT,
         space=setting.space.name,

@@ -10,9 +10,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
+from nas.architectures import Restricted
 from nas.base.errors import NasError, unknown
 from nas.searching.problem import Problem
 from nas.searching.strategy import Strategy
+from nas.searching.units import ByUnits
 
 PAPER = "paper"
 """Where a default is from unless the strategy's `origins` say otherwise: its `source`."""
@@ -55,8 +57,14 @@ def checked_options(name: str, kind: type[Strategy], given: Mapping[str, Any]) -
 def make_strategy(
     name: str, kind: type[Strategy], problem: Problem, seed: int, given: Mapping[str, Any] | None = None
 ) -> Strategy:
-    """A strategy with the options that were given. Raises NasError as `checked_options` does."""
-    return kind(problem, seed, **checked_options(name, kind, given or {}))
+    """A strategy with the options that were given; by groups of decisions where the problem's decisions are restricted to some.
+
+    Raises NasError as `checked_options` does.
+    """
+    options = checked_options(name, kind, given or {})
+    if isinstance(problem.decisions, Restricted):
+        return ByUnits(problem, seed, lambda units: kind(units, seed, **options))
+    return kind(problem, seed, **options)
 
 
 def describe_strategy(name: str, kind: type[Strategy]) -> dict[str, Any]:

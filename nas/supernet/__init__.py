@@ -4,6 +4,7 @@ from nas.supernet.blocks import Blocks, NotDivisible
 from nas.supernet.extract import extract, without_resize
 from nas.supernet.family import Family, open_space, space_names
 from nas.supernet.relaxation import Edge, NotRelaxable, Relaxation, operator_relaxation
+from nas.supernet.restricting import restricted
 from nas.supernet.separate import SeparateSpace
 from nas.supernet.space import Space
 from nas.supernet.statistics import Statistics
@@ -25,6 +26,7 @@ __all__ = [
     "extract",
     "open_space",
     "operator_relaxation",
+    "restricted",
     "space_names",
     "without_resize",
 ]

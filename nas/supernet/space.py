@@ -84,6 +84,8 @@ class Space(SearchSpace):
     recipe: Mapping[str, Any] = MappingProxyType({})
     """Figures of the training of one network, where networks are trained by themselves."""
 
+    _whole: Space | None = None
+
     _encoding: Callable[[Decisions], Encoding] = Encoding
 
     _notation: Callable[[str], Mapping[str, Option]] | None = None
@@ -115,6 +117,11 @@ class Space(SearchSpace):
         self._costs: dict[tuple[str, Task], CompiledCost] = {}
         found = self.walk(self.task)
         super().__init__(name, Decisions(found.choices, found.conditions, isomorphism, size), known)
+
+    @property
+    def whole(self) -> Space:
+        """The space of which this is a part, see `nas.supernet.restricting`; else this space."""
+        return self._whole or self
 
     def at(self, *tasks: Task) -> Space:
         """The space for the tasks of a run; only a space whose legal architectures depend on the task returns another."""
@@ -267,9 +274,9 @@ class Space(SearchSpace):
         name = metric if table is None else f"{table.name}-latency"
         if (name, at) not in self._costs:
             self._costs[name, at] = (
-                memory_cost(self.decisions, self.walk(at))
+                memory_cost(self.whole.decisions, self.walk(at))
                 if name == "memory"
-                else CompiledCost(self.decisions, self.terms(metric, task))
+                else CompiledCost(self.whole.decisions, self.terms(metric, task))
             )
         return self._costs[name, at]
 

@@ -134,7 +134,7 @@ class MadSpace(SeparateSpace):
         if metric not in COUNTED:
             raise unknown("metric", metric, COUNTED)
         cost = Space.compiled(self, metric, task)
-        return GrowingCost(cost, float(cost(self.decisions.smallest())[0]))
+        return GrowingCost(cost, float(cost(self.whole.decisions.smallest())[0]))
 
     def terms(self, metric: str, task: Task | None = None) -> list[Term]:
         """The terms of 'macs' or 'params'."""

@@ -12,6 +12,7 @@ from cell_worth import worth
 
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
+from nas.base.seeds import generator
 from nas.choices import evaluate
 from nas.predicting import Encoding, open_predictor
 from nas.supernet import open_space
@@ -277,6 +278,62 @@ def test_autobuild_enumerates_every_module_once(scored: AutoBuild) -> None:
     assert len(named) == len(modules)
     assert {module.layers for module in modules} == {2, 3, 4}
     assert {m.decisions["stage2.depth"] for m in modules if m.layers == 3} == {3}
+
+
+def test_the_score_of_a_module_is_its_norm_as_a_standard_score_given_the_moments_of_its_unit(scored: AutoBuild) -> None:
+    """Of three layers: the L1 norm of the last one after two hops, among the training layers' norms at two hops, with mean and
+    deviation of the values of the training architectures whose stage 2 has three layers."""
+    decisions, rows = scored.layers.decisions, training_rows(scored)
+    module = next(module for module in scored.module_scores("stage2") if module.layers == 3)
+    row = decisions.largest()
+    for name, option in module.decisions.items():
+        row[0, decisions.column[name]] = decisions.choices[decisions.column[name]].index(option)
+    row = decisions.canonical(row)
+    network = scored._network
+    with torch.no_grad():
+        alone = network.hops(scored.layers.nodes(row, ["stage2"]))[2].abs().sum(dim=1)
+        norms = network.hops(scored.layers.nodes(rows))[2].abs().sum(dim=1).double()
+    assert len(alone) == 3
+    depths = np.array([decisions.choices[decisions.column["stage2.depth"]].options])[0][
+        rows[:, decisions.column["stage2.depth"]]
+    ]
+    values = kernels(scored.encoding, rows)[depths == 3]
+    standard = (float(alone[-1]) - float(norms.mean())) / float(norms.std(unbiased=False))
+    assert module.score == pytest.approx(standard * values.std() + values.mean(), rel=1e-4)
+
+
+def training_rows(predictor: AutoBuild) -> Rows:
+    """The nine tenths that `scored` was fitted to, as its class draws them."""
+    rows = predictor.layers.decisions.sample(np.random.default_rng(1), 150)
+    return np.asfortranarray(rows[generator(predictor.seed, "autobuild").permutation(150)[15:]])
+
+
+def test_embeddings_of_every_hop_are_trained_to_be_large_where_values_are(scored: AutoBuild) -> None:
+    rows = training_rows(scored)
+    values = torch.from_numpy(kernels(scored.encoding, rows)).float()
+
+    def orders(network: torch.nn.Module) -> list[float]:
+        with torch.no_grad():
+            _, embedded = network(scored.layers.nodes(rows), len(rows))
+        return [float(soft_spearman(state.abs().sum(dim=1), values)) for state in embedded]
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        untrained = orders(scored._empty().eval())
+    trained = orders(scored._network)
+    assert len(trained) == 1 + scored.hops
+    assert min(trained[1:]) > 0.5 > max(untrained)
+
+
+def test_modules_that_were_evaluated_are_scored_even_where_a_unit_has_too_many(scored: AutoBuild) -> None:
+    rows = training_rows(scored)[:20]
+    columns = list(scored.unit_columns()["stage3"])
+    assert columns == scored.layers.of_unit("stage3")
+    modules = {tuple(sorted(module.decisions.items())) for module in scored.module_scores("stage3", most=30, among=rows)}
+    decisions = scored.layers.decisions
+    for row, active in zip(rows, decisions.active(rows), strict=True):
+        named = {decisions.names[c]: decisions.choices[c].options[row[c]] for c in columns if active[c]}
+        assert tuple(sorted(named.items())) in modules
 
 
 def test_path_encoding_is_that_of_bananas(encoding: Encoding, cells: Rows) -> None:

@@ -86,8 +86,8 @@ class DeepMad(Strategy):
         super().__init__(problem, seed)
         if problem.operators is None:
             raise NasError(
-                "deepmad computes the entropy of networks from their operators, and this search has none: give it a space; "
-                "for other problems use --strategy evolution, aging or random"
+                "deepmad computes the entropy of networks from their operators, which are not known here: give it a whole "
+                "space; for other problems use --strategy evolution, aging or random"
             )
         try:
             chain = read_chain(problem.operators())
