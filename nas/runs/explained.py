@@ -127,8 +127,8 @@ def _still(folder: RunFolder) -> Iterator[None]:
 def _require_places(space: Space) -> None:
     if not groupable(space.decisions):
         raise NasError(
-            f"the architectures of space '{space.name}' are derived from a grammar: no decision has a place of its own, so that "
-            "none of them, nor a module, can be said to matter"
+            f"the architectures of space '{space.name}' are derived from a grammar: no decision has a place of its own, so "
+            "that none of them, nor a module, can be said to matter"
         )
 
 
