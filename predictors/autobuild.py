@@ -85,7 +85,7 @@ class AutoBuild(ModulePredictor):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(integer_seed(self.seed, "autobuild"))
             self._network = self._empty()
-        optimiser = torch.optim.AdamW(self._network.parameters(), lr=self.rate, weight_decay=self.decay)
+        optimiser = torch.optim.AdamW(self._network.parameters(), lr=self.rate, weight_decay=self.decay, fused=True)
         size = min(self.batch, len(used))
         codes, there = self.layers.padded(rows)
         waiting = np.empty(0, dtype=np.int64)

@@ -3,7 +3,8 @@
 from nas.architectures.architecture import Architecture
 from nas.architectures.decisions import Decisions
 from nas.architectures.encoding import Encoding, Graphs
-from nas.architectures.restricted import Group, Restricted, groupable
+from nas.architectures.groups import Group
+from nas.architectures.restricted import Restricted, groupable
 from nas.architectures.sampling import Bound, sample_bounded
 from nas.architectures.search_space import SearchSpace
 

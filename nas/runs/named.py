@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.architectures import Decisions
-from nas.architectures.restricted import MOST
+from nas.architectures.groups import MOST
 from nas.base.errors import NasError
 from nas.base.progress import Reporter
 from nas.runs.explained import explanation_of
