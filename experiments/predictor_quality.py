@@ -13,12 +13,13 @@ import csv
 import gzip
 import itertools
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from recording import record
+from recording import RESULTS, record
 
 from nas.architectures import Encoding
 from nas.architectures.decisions import Rows
@@ -133,6 +134,31 @@ def study(given: argparse.Namespace, space: Space) -> list[dict[str, Any]]:
     return figures
 
 
+def plot(figures: Sequence[Mapping[str, Any]]) -> None:
+    """One panel for each data set: Kendall's tau against the number of cells learned from."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = list(dict.fromkeys(row["data"] for row in figures))
+    sides = list(dict.fromkeys((row["predictor"], row["proxies"]) for row in figures))
+    panel, axes = pyplot.subplots(1, len(names), figsize=(4.8 * len(names), 3.8), squeeze=False, sharey=True)
+    for axis, name in zip(axes[0], names, strict=True):
+        for place, (predictor, proxies) in enumerate(sides):
+            rows = [row for row in figures if (row["data"], row["predictor"], row["proxies"]) == (name, predictor, proxies)]
+            sizes, taus = [row["cells"] for row in rows], [row["kendall_tau"] for row in rows]
+            label = predictor if proxies == "none" else f"{predictor}, {proxies}"
+            axis.errorbar(
+                sizes, taus, [row["tau_deviation"] for row in rows], color=f"C{place}", label=label, capsize=3, marker="o"
+            )
+        axis.set(title=name, xlabel="cells learned from", xscale="log")
+    axes[0, 0].set_ylabel("Kendall's tau on cells not seen")
+    axes[0, -1].legend(fontsize="small")
+    panel.tight_layout()
+    panel.savefig(RESULTS / "predictor_quality.png", dpi=100)
+
+
 def main() -> None:
     """Measure and record."""
     given = arguments()
@@ -140,6 +166,7 @@ def main() -> None:
         raise SystemExit("proxies read images: name a folder with --data")
     torch.set_num_threads(1)
     figures = study(given, open_space("cells:nas-bench-201"))
+    plot(figures)
     settings = {name: value.name if isinstance(value, Path) else value for name, value in vars(given).items()}
     record(__file__, figures, test_cells=TEST, **settings)
 

@@ -15,12 +15,13 @@ import csv
 import gzip
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from recording import record
-from scipy.stats import kendalltau, spearmanr
+from recording import RESULTS, record
+from scipy.stats import kendalltau, rankdata, spearmanr
 
 from nas.base.files import read_json, write_json
 from nas.base.seeds import generator
@@ -94,6 +95,7 @@ def main() -> None:
             print(
                 json.dumps({"done": done, **{name: figures(name, chosen[:done], known, real)["spearman"] for name in missing}})
             )
+    plot(chosen, known, real, given.proxies)
     record(
         __file__,
         [figures(name, chosen, known, real) for name in given.proxies],
@@ -106,6 +108,31 @@ def main() -> None:
         reduced=given.cells < 5 or given.architectures < 500,
         seed=given.seed,
     )
+
+
+def plot(chosen: list[int], known: dict[str, dict[str, list[float]]], real: np.ndarray, proxies: Sequence[str]) -> None:
+    """One panel for each proxy: the rank of its score beside the accuracy of every cell."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    columns = min(3, len(proxies))
+    lines = -(-len(proxies) // columns)
+    figure, axes = pyplot.subplots(lines, columns, figsize=(4 * columns, 3.4 * lines), squeeze=False, sharey=True)
+    for axis in axes.flat[len(proxies) :]:
+        axis.set_visible(False)
+    for axis, name in zip(axes.flat, proxies, strict=False):
+        scores = np.array([known[str(index)][name][0] for index in chosen])
+        correlation = spearmanr(scores, real).statistic
+        axis.scatter(rankdata(scores), real, s=6, alpha=0.5, linewidths=0)
+        axis.set(
+            title=f"{name}: Spearman {correlation:.2f}", xlabel="rank by the proxy", ylim=(np.quantile(real, 0.04) - 1, None)
+        )
+    for axis in axes[:, 0]:
+        axis.set_ylabel("validation accuracy, %")
+    figure.tight_layout()
+    figure.savefig(RESULTS / "proxy_ranking.png", dpi=100)
 
 
 def figures(

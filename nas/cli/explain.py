@@ -17,8 +17,14 @@ explain_app = typer.Typer()
 def explain(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a search, finished or interrupted.")],
     predictor: Annotated[
-        str, typer.Option("--with", metavar="PREDICTOR", help="Which predictor ranks modules; 'nas predictors' lists them.")
-    ] = "autobuild",
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--with",
+            metavar="PREDICTOR",
+            help="Which predictor ranks modules; 'nas predictors' lists them. [default: autobuild, and gp where every unit is "
+            "a single decision]",
+        ),
+    ] = None,
     metric: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="What is explained: top1, or another figure of the evaluations. [default: what was searched for]"),

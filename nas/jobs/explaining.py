@@ -11,7 +11,7 @@ from nas.base.progress import Reporter
 from nas.drawing import draw_importance
 from nas.drawing.measure import require_matplotlib
 from nas.drawing.paint import check_suffix
-from nas.runs.explained import FOLDS, PREDICTOR, explain_run
+from nas.runs.explained import FOLDS, explain_run
 from nas.supernet import Space
 
 TOP = 10
@@ -19,7 +19,7 @@ TOP = 10
 
 def explain(
     path: str | Path,
-    predictor: str = PREDICTOR,
+    predictor: str | None = None,
     metric: str | None = None,
     plot: str | Path | None = None,
     top: int = TOP,
@@ -36,7 +36,7 @@ def explain(
 
     Args:
         path: the run's folder, in which the explanation is kept; 'RUN:top3' as a space is what it says is best.
-        predictor: an installed one.
+        predictor: an installed one; by default `autobuild`, and `gp` where every unit is a single decision.
         metric: what is explained, of the figures that an evaluation gives; what the run searched for by default.
         plot: a file that ends in .svg, .png or .pdf; none is drawn by default.
         top: how many decisions, and modules of each unit, are in the answer and in the plot.

@@ -31,7 +31,9 @@ from nas.searching.objectives import SCORED
 from nas.supernet import Space
 
 FORMAT = 1
-PREDICTOR = "autobuild"
+MODULES, DECISIONS = "autobuild", "gp"
+"""The predictor by default: where units have several decisions, and where each is one, of which modules say nothing new."""
+
 FOLDS = 3
 """Parts of the cross-validation: AutoBuild takes a minute or two for each."""
 
@@ -44,7 +46,7 @@ KEPT = 256
 
 def explain_run(
     path: Path,
-    predictor: str = PREDICTOR,
+    predictor: str | None = None,
     metric: str | None = None,
     settings: Mapping[str, Any] | None = None,
     folds: int = FOLDS,
@@ -58,6 +60,7 @@ def explain_run(
     manifest = read_manifest(path)
     searched = space_in_force(manifest, space)
     _require_places(searched)
+    predictor = predictor or _default(searched)
     make = _maker(searched, predictor, settings, seed)
     with _still(folder):
         trials = complete_trials(folder, searched)
@@ -130,6 +133,12 @@ def _require_places(space: Space) -> None:
             f"the architectures of space '{space.name}' are derived from a grammar: no decision has a place of its own, so "
             "that none of them, nor a module, can be said to matter"
         )
+
+
+def _default(space: Space) -> str:
+    found = make_predictor(MODULES, space.encoding)
+    several = isinstance(found, ModulePredictor) and any(len(columns) > 1 for columns in found.unit_columns().values())
+    return MODULES if several else DECISIONS
 
 
 def _maker(space: Space, predictor: str, settings: Mapping[str, Any] | None, seed: int) -> Any:
