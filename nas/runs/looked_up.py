@@ -13,7 +13,7 @@ from nas.data import ImageData, load_data
 from nas.runs.config import RunConfig
 from nas.runs.proxied import ProxiesAsked, open_scorer, proxies_asked, require_usable
 from nas.runs.setting import Searched, checked_strategy, compute_device, read_objectives, read_targets, require_possible
-from nas.searching import PredictorEvaluator, TableEvaluator, make_strategy, open_strategy
+from nas.searching import ArrayHistory, PredictorEvaluator, Problem, TableEvaluator, make_strategy, open_strategy
 from nas.searching.known_results import open_results
 from nas.supernet import Space, Task
 
@@ -69,7 +69,7 @@ def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None) 
         evaluator.require_covering(setting.problem(), generator(config.seed, "coverage"))
     require_usable(scorer, asked, setting.problem(), space, config.seed)
     if config.strategy is not None:
-        make_strategy(config.strategy, open_strategy(config.strategy), setting.problem(), config.seed, config.strategy_options)
+        _require_whole(config, setting.problem())
     return setting
 
 
@@ -79,6 +79,17 @@ def digest(path: str | Path) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError as error:
         raise NasError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _require_whole(config: RunConfig, problem: Problem) -> None:
+    """Refuse options that the strategy does not take, and strategies that ask for parts of evaluations."""
+    assert config.strategy is not None
+    strategy = make_strategy(config.strategy, open_strategy(config.strategy), problem, config.seed, config.strategy_options)
+    if strategy.fidelity(ArrayHistory(len(problem.decisions), problem.objectives)) < 1:
+        raise NasError(
+            f"strategy '{config.strategy}' begins with parts of evaluations, and nothing is evaluated here: tables, predictors "
+            "and zero-cost proxies have one result for each architecture; use another one, such as --strategy evolution"
+        )
 
 
 def _require_untrained(config: RunConfig, asked: ProxiesAsked) -> None:
