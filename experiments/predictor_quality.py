@@ -153,6 +153,9 @@ def plot(figures: Sequence[Mapping[str, Any]]) -> None:
                 sizes, taus, [row["tau_deviation"] for row in rows], color=f"C{place}", label=label, capsize=3, marker="o"
             )
         axis.set(title=name, xlabel="cells learned from", xscale="log")
+        learned = sorted({row["cells"] for row in figures})
+        axis.set_xticks(learned, map(str, learned))
+        axis.minorticks_off()
     axes[0, 0].set_ylabel("Kendall's tau on cells not seen")
     axes[0, -1].legend(fontsize="small")
     panel.tight_layout()
