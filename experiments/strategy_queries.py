@@ -43,7 +43,7 @@ SETUPS = (
     Setup("predictor", "predictor", {}),
     Setup("linas", "linas", {}),
     Setup("bananas", "bananas", {}, times=0.3),
-    Setup("npenas", "npenas", {}, times=0.2),
+    Setup("npenas", "npenas", {}, times=0.09),
 )
 
 MARKS = {"cifar100": (50, 100, 200), "cifar10": (50, 100, 200), "macro": (25, 50, 100)}
