@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nas.architectures.decisions import Rows
 from nas.base import plugins
 from nas.base.errors import NasError, unknown
+from nas.base.threads import one_blas_thread
 from nas.predicting.encoding import Encoding
 from nas.predicting.quality import Numbers, Quality, quality_of
 
@@ -79,7 +80,8 @@ class Predictor(ABC):
             raise NasError(f"a predictor learns from at least {FEWEST} evaluated architectures; given {len(given)}")
         if not np.isfinite(given).all():
             raise NasError(f"value {int(np.argmin(np.isfinite(given)))} is not finite; leave failed evaluations out")
-        self.learn(checked, given)
+        with one_blas_thread():
+            self.learn(checked, given)
         self.fitted = True
 
     def predict(self, rows: npt.ArrayLike) -> tuple[Numbers, Numbers]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.seeds import generator, integer_seed
+from nas.base.threads import one_blas_thread
 from nas.predicting import Encoding, Predictor, cross_validated, make_predictor
 from nas.predicting.predictor import FEWEST
 from nas.searching.arrays.sorting import best
@@ -98,7 +99,8 @@ class Guided(Strategy):
         if history is not self._history or start < self._start:
             self._history, self._start, self._judged = history, -1, {}
         if start != self._start:
-            self._batch, self._start = self._proposed(history, start), start
+            with one_blas_thread():
+                self._batch, self._start = self._proposed(history, start), start
         return self._batch[count - start :]
 
     def size(self, start: int) -> int:
