@@ -97,7 +97,7 @@ def search(
         Optional[str],  # noqa: UP045
         typer.Option(
             help="How the supernet is searched; 'nas strategies' lists them. [default: the architecture that the trainer "
-            "derived, where it derives one, else evolution, or nsga2 for several objectives]"
+            "derived, where it derives one; nsga2 for several objectives; else predictor, or evolution for few evaluations]"
         ),
     ] = None,
     strategy_set: Annotated[

@@ -57,12 +57,15 @@ class Batches(Strategy):
         if history is not self._history or len(history) < self._start:
             self._history, self._start, self._batch = history, 0, None
             self.begin()
-        while True:
-            if self._batch is None:
-                self.fresh.begin(history, self._start)
-                self._batch = self.propose(history, self._start)
-            stop = self._start + len(self._batch)
-            if len(history) < stop or not len(self._batch):
-                return self._batch
+        while len(batch := self._proposed(history)) and len(history) >= self._start + len(batch):
+            stop = self._start + len(batch)
             self.absorb(history, self._start, stop)
             self._start, self._batch = stop, None
+        return batch
+
+    def _proposed(self, history: History) -> Rows:
+        """The batch that begins at the present start."""
+        if self._batch is None:
+            self.fresh.begin(history, self._start)
+            self._batch = self.propose(history, self._start)
+        return self._batch

@@ -72,15 +72,14 @@ class Hyperband(Batches):
 
     def propose(self, history: History, start: int) -> Rows:
         """See `Batches`: the next rung."""
-        while True:
+        if len(self._going_on):
             self._rung += 1
-            if self._rung >= len(self._brackets[self._bracket]):
-                self._bracket, self._rung = (self._bracket + 1) % len(self._brackets), 0
-            if self._rung == 0:
-                count = self._brackets[self._bracket][0].architectures
-                return self.random(generator(self.seed, "hyperband", start), count)
-            if len(self._going_on):
-                return self._going_on
+            return self._going_on
+        # A rung after which none goes on ends its bracket.
+        self._bracket = (self._bracket + (self._rung >= 0)) % len(self._brackets)
+        self._rung = 0
+        count = self._brackets[self._bracket][0].architectures
+        return self.random(generator(self.seed, "hyperband", start), count)
 
     def absorb(self, history: History, start: int, stop: int) -> None:
         """See `Batches`: choose who goes on."""
