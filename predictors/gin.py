@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Gin(Predictor):
     summary = "graph isomorphism network (NPENAS); slow to train, for cells above all"
     source = "Wei et al., NPENAS: Neural Predictor Guided Evolution for Neural Architecture Search, 2020"
     reads_features = False
+    quick = MappingProxyType({"held_out": 0.0})
 
     def __init__(
         self,

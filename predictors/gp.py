@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -56,6 +57,7 @@ class GaussianProcess(Predictor):
 
     summary = "Gaussian process with a length scale for each decision; the best below some hundred evaluations"
     source = "Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006"
+    quick = MappingProxyType({"folds": 0})
 
     def __init__(
         self,

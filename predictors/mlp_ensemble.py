@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class MlpEnsemble(Predictor):
 
     summary = "five networks of ten layers, whose disagreement is the uncertainty (BANANAS)"
     source = "White et al., BANANAS: Bayesian Optimization with Neural Architectures for NAS, 2021"
+    quick = MappingProxyType({"folds": 0})
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -35,11 +36,14 @@ class Predictor(ABC):
         source: the paper.
         reads_features: whether it reads the encoding's features; others read graphs, or the decisions themselves, so that
             further columns are lost on them.
+        quick: options with which it is fitted where that is done for every batch of a search: without values held out for
+            intervals, of which a search only compares the widths.
     """
 
     summary: ClassVar[str]
     source: ClassVar[str]
     reads_features: ClassVar[bool] = True
+    quick: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __init__(self, encoding: Encoding, seed: int = 0) -> None:
         self.encoding = encoding

@@ -14,7 +14,7 @@ from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.acquisition import Acquisition, acquire
 from nas.searching.strategies.features import Features
-from nas.searching.strategies.guided import QUICK, Guided, encoding_of
+from nas.searching.strategies.guided import ORIGINS, Beginnings, Guided, PredictorName, Settings, Trust, encoding_of
 from nas.searching.strategies.mutants import best_mutants
 
 CODE = "the authors' code, naszilla"
@@ -32,9 +32,8 @@ class Bananas(Guided):
     origins: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             **dict.fromkeys(("beginnings", "batch", "candidates", "parents", "changes"), CODE),
-            "settings": "ours: for mlp-ensemble folds=0, as in the paper",
-            "trust": "ours",
-            "features": "ours",
+            **ORIGINS,
+            "settings": "for mlp-ensemble folds=0, as in the paper",
         }
     )
     stream = "bananas"
@@ -43,21 +42,18 @@ class Bananas(Guided):
         self,
         problem: Problem,
         seed: int,
-        beginnings: Annotated[int, Field(ge=5, description="random architectures before the first fit")] = 10,
+        beginnings: Beginnings = 10,
         batch: Annotated[int, Field(ge=1, description="evaluations between two fits")] = 10,
         candidates: Annotated[int, Field(ge=1, description="mutants among which a batch is chosen")] = 100,
         parents: Annotated[int, Field(ge=1, description="how many of the best are mutated")] = 1,
         changes: Annotated[float, Field(gt=0, description="decisions of a mutant that get another option, on average")] = 1.5,
-        predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "mlp-ensemble",
-        settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
+        predictor: PredictorName = "mlp-ensemble",
+        settings: Settings = "",
         acquisition: Annotated[Acquisition, Field(description="what candidates are ranked by")] = "its",
-        trust: Annotated[
-            float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; -1 follows any predictor")
-        ] = -1.0,
+        trust: Trust = -1.0,
         features: Features = "",
     ) -> None:
         encoding = encoding_of(problem, "paths")
-        settings = settings or QUICK.get(predictor, "")
         super().__init__(problem, seed, beginnings, batch, predictor, settings, trust, encoding, features, candidates)
         self.candidates, self.parents, self.changes = candidates, parents, changes
         self.acquisition: Acquisition = acquisition

@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.seeds import generator, integer_seed
 from nas.base.threads import one_blas_thread
-from nas.predicting import Encoding, Predictor, cross_validated, make_predictor
+from nas.predicting import Encoding, Predictor, cross_validated, make_predictor, open_predictor
 from nas.predicting.predictor import FEWEST
 from nas.searching.arrays.sorting import best
 from nas.searching.fresh import Fresh
@@ -32,9 +33,23 @@ BREEDING = 10
 """How many of the best evaluated breed where the predictor is not followed."""
 
 
-QUICK: Mapping[str, str] = MappingProxyType({"gp": "folds=0", "mlp-ensemble": "folds=0"})
-"""Settings of predictors that are fitted for every batch: without intervals from held out values they take a fifth of the time,
-and an acquisition only compares deviations."""
+Beginnings = Annotated[int, Field(ge=5, description="random architectures before the first fit")]
+PredictorName = Annotated[str, Field(description="installed predictor; see nas predictors")]
+Settings = Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")]
+Trust = Annotated[
+    float,
+    Field(ge=-1, le=1, description="least Kendall tau on evaluations held out, below which the predictor is not followed; -1 "
+          "follows any"),
+]  # fmt: skip
+
+ORIGINS: Mapping[str, str] = MappingProxyType(
+    {
+        "settings": "ours: the predictor's own, but for what makes a fit for every batch quick",
+        "trust": "ours",
+        "features": "ours",
+    }
+)
+"""Of the options that all have."""
 
 
 class Guided(Strategy):
@@ -50,7 +65,7 @@ class Guided(Strategy):
         beginnings: random architectures.
         batch: architectures between two fits; see `size`.
         predictor: name of an installed one.
-        settings: its options that are changed, as 'NAME=VALUE,NAME=VALUE'.
+        settings: its options that are changed, as 'NAME=VALUE,NAME=VALUE'; none for its `quick` ones.
         trust: least Kendall tau.
         encoding: what the predictor reads.
         features: zero-cost proxies that it reads besides, as 'NAME,NAME'.
@@ -78,7 +93,7 @@ class Guided(Strategy):
         super().__init__(problem, seed)
         self.beginnings, self.batch, self.predictor, self.trust = beginnings, batch, predictor, trust
         self.encoding = with_features(problem, encoding or encoding_of(problem), features, predictor, candidates)
-        self.settings = read_settings(settings)
+        self.settings = read_settings(settings) or open_predictor(predictor).quick
         self.fresh = Fresh(problem)
         self.unfitted(0)
         self._history: History | None = None

@@ -13,7 +13,7 @@ from nas.architectures.decisions import Rows
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.features import Features
-from nas.searching.strategies.guided import Guided
+from nas.searching.strategies.guided import ORIGINS, Guided, PredictorName, Settings, Trust
 from nas.searching.strategies.inner import inner_nsga2
 
 
@@ -31,9 +31,7 @@ class Linas(Guided):
     origins: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "inner": "the authors' code, DyNAS-T, for its MobileNetV3 space",
-            "settings": "ours",
-            "trust": "ours",
-            "features": "ours",
+            **ORIGINS,
         }
     )
     stream = "linas"
@@ -44,11 +42,9 @@ class Linas(Guided):
         seed: int,
         population: Annotated[int, Field(ge=5, description="architectures in a population, all evaluated")] = 50,
         inner: Annotated[int, Field(ge=1, description="architectures that an inner search scores by predictors")] = 20_000,
-        predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "ridge-svr",
-        settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
-        trust: Annotated[
-            float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; -1 follows any predictor")
-        ] = -1.0,
+        predictor: PredictorName = "ridge-svr",
+        settings: Settings = "",
+        trust: Trust = -1.0,
         features: Features = "",
     ) -> None:
         super().__init__(problem, seed, population, population, predictor, settings, trust, features=features, candidates=inner)

@@ -13,11 +13,8 @@ from nas.architectures.decisions import Rows
 from nas.searching.history import History
 from nas.searching.problem import Problem
 from nas.searching.strategies.features import Features
-from nas.searching.strategies.guided import Guided
+from nas.searching.strategies.guided import ORIGINS, Beginnings, Guided, PredictorName, Settings, Trust
 from nas.searching.strategies.mutants import best_mutants
-
-QUICK = {"gin": "held_out=0"}
-"""Settings of predictors: NPENAS reads no intervals, and trains on all that is known."""
 
 
 class Npenas(Guided):
@@ -31,9 +28,8 @@ class Npenas(Guided):
     origins: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "changes": "ours: as in the code of BANANAS",
-            "settings": "ours: for gin held_out=0, as in the paper",
-            "trust": "ours",
-            "features": "ours",
+            **ORIGINS,
+            "settings": "for gin held_out=0, as in the paper",
         }
     )
     stream = "npenas"
@@ -42,19 +38,16 @@ class Npenas(Guided):
         self,
         problem: Problem,
         seed: int,
-        beginnings: Annotated[int, Field(ge=5, description="random architectures before the first fit")] = 10,
+        beginnings: Beginnings = 10,
         batch: Annotated[int, Field(ge=1, description="evaluations between two fits")] = 10,
         candidates: Annotated[int, Field(ge=1, description="mutants among which a batch is chosen")] = 100,
         parents: Annotated[int, Field(ge=1, description="how many of the best are mutated")] = 10,
         changes: Annotated[float, Field(gt=0, description="decisions of a mutant that get another option, on average")] = 1.5,
-        predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "gin",
-        settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
-        trust: Annotated[
-            float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; -1 follows any predictor")
-        ] = -1.0,
+        predictor: PredictorName = "gin",
+        settings: Settings = "",
+        trust: Trust = -1.0,
         features: Features = "",
     ) -> None:
-        settings = settings or QUICK.get(predictor, "")
         super().__init__(problem, seed, beginnings, batch, predictor, settings, trust, features=features, candidates=candidates)
         self.candidates, self.parents, self.changes = candidates, parents, changes
 

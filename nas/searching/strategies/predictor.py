@@ -19,7 +19,7 @@ from nas.searching.problem import Problem
 from nas.searching.strategies.acquisition import Acquisition, acquire, normal_scores
 from nas.searching.strategies.features import Features
 from nas.searching.strategies.gain import by_gain
-from nas.searching.strategies.guided import QUICK, Guided
+from nas.searching.strategies.guided import ORIGINS, Beginnings, Guided, PredictorName, Settings, Trust
 from nas.searching.strategies.inner import inner_nsga2, predicted_objectives
 from nas.searching.strategies.one_change import has_own_mutation
 
@@ -48,10 +48,8 @@ class PredictorGuided(Guided):
             "batch": OURS,
             "growth": OURS,
             "predictor": "ours: the best of the built-in ones below some hundred evaluations; the paper has mlp",
-            "settings": "ours: the predictor's own, but for gp folds=0, a faster fit",
             "acquisition": "Jones et al., Efficient Global Optimization, 1998; the paper has mean",
-            "trust": "ours",
-            "features": "ours",
+            **ORIGINS,
         }
     )
     stream = "predictor-guided"
@@ -60,11 +58,11 @@ class PredictorGuided(Guided):
         self,
         problem: Problem,
         seed: int,
-        beginnings: Annotated[int, Field(ge=5, description="random architectures before the first fit")] = 10,
+        beginnings: Beginnings = 10,
         batch: Annotated[int, Field(ge=1, description="evaluations between two fits, at least")] = 2,
         growth: Annotated[float, Field(ge=0, le=1, description="the same as a share of what is known")] = 0.01,
-        predictor: Annotated[str, Field(description="installed predictor; see nas predictors")] = "gp",
-        settings: Annotated[str, Field(description="options of the predictor, as NAME=VALUE,NAME=VALUE")] = "",
+        predictor: PredictorName = "gp",
+        settings: Settings = "",
         acquisition: Annotated[
             Acquisition,
             Field(description="what candidates are ranked by: expected improvement, independent Thompson sampling, upper "
@@ -75,14 +73,11 @@ class PredictorGuided(Guided):
         parents: Annotated[float, Field(gt=0, le=1, description="share of its population that breeds and lives on")] = 0.25,
         mutants: Annotated[float, Field(ge=0, le=1, description="share of its children that are mutants")] = 0.5,
         mutation: Annotated[float, Field(gt=0, le=1, description="probability with which a decision is drawn anew")] = 0.1,
-        trust: Annotated[
-            float, Field(ge=-1, le=1, description="least Kendall tau on evaluations held out; below it the predictor is left")
-        ] = 0.2,
+        trust: Trust = 0.2,
         features: Features = "",
     ) -> None:  # fmt: skip
         self._everything = listed(problem.decisions, population * generations)
         candidates = population * generations if self._everything is None else len(self._everything)
-        settings = settings or QUICK.get(predictor, "")
         super().__init__(problem, seed, beginnings, batch, predictor, settings, trust, features=features, candidates=candidates)
         self.acquisition: Acquisition = acquisition
         self.population, self.generations, self.parents = population, generations, parents
