@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from nas.cli import options
+from nas.cli import options, search_options
 from nas.cli.explain import explain_app
 from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
@@ -39,91 +39,27 @@ def _terminal_reporter() -> Any:
 @app.command()
 def search(
     space: options.Space = "mbconv",
-    target: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            metavar="METRIC=LIMIT",
-            help="Upper bound: pixel-latency=80ms, macs<=300M, params<=5M, memory<=2MB. Repeatable.",
-        ),
-    ] = None,
+    target: search_options.Targets = None,
     data: options.Data = None,
-    supernet: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Use a trained supernet: the folder of a finished run. Nothing is trained then."),
-    ] = None,
-    evaluate: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="FILE",
-            help="Look results up instead of training: a CSV of architectures and figures, or a fitted predictor.",
-        ),
-    ] = None,
+    supernet: search_options.Supernet = None,
+    evaluate: search_options.Evaluate = None,
     trainer: options.Trainer = "uniform",
-    objective: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            metavar="NAME[:max|:min]",
-            help="What is searched for: top1, loss, macs, params, memory, pixel-latency, or a zero-cost proxy, which needs no "
-            "training. Repeatable, up to three: the result is then the Pareto front, and its knee the winner, or the best that "
-            "keeps the targets. [default: top1]",
-        ),
-    ] = None,
-    filter_: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            "--filter",
-            metavar="PROXY:SHARE",
-            help="Evaluate only what a zero-cost proxy ranks among the best: naswot:0.5 for the better half of the space, or "
-            "naswot>=120. Repeatable.",
-        ),
-    ] = None,
-    warm_start: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="PROXY:COUNT/SAMPLE",
-            help="Begin with the best of a random sample by a zero-cost proxy: naswot:10/100. [naswot alone: 10/100]",
-        ),
-    ] = None,
-    proxy_images: Annotated[int, typer.Option(help="How many training images zero-cost proxies see.")] = 64,
-    reward: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="NAME[:WEIGHT]",
-            help="Weigh accuracy and the first target's cost as one figure, instead of bounding the cost: mnasnet-soft, "
-            "mnasnet-hard, tunas, tunas-one-sided.",
-        ),
-    ] = None,
-    strategy: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            help="How the supernet is searched; 'nas strategies' lists them. [default: the architecture that the trainer "
-            "derived, where it derives one; nsga2 for several objectives; else predictor, or evolution for few evaluations]"
-        ),
-    ] = None,
-    strategy_set: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(metavar="NAME=VALUE", help="Change an option that 'nas strategies NAME' lists; repeatable."),
-    ] = None,
+    objective: search_options.Objectives = None,
+    filter_: search_options.Filters = None,
+    warm_start: search_options.WarmStart = None,
+    proxy_images: search_options.ProxyImages = 64,
+    reward: search_options.Reward = None,
+    strategy: search_options.Strategy = None,
+    strategy_set: search_options.StrategySet = None,
     steps: options.Steps = None,
     epochs: options.Epochs = None,
     minutes: options.Minutes = None,
-    evaluations: Annotated[
-        int,
-        typer.Option(help="How many architectures are scored, by the strategy and again by random search for comparison."),
-    ] = 150,
-    validation_images: Annotated[int, typer.Option(help="At most so many validation images score an architecture.")] = 2000,
-    calibration_images: Annotated[
-        int, typer.Option(help="At most so many training images re-estimate an architecture's batch norm.")
-    ] = 256,
+    evaluations: search_options.Evaluations = 150,
+    validation_images: search_options.ValidationImages = 2000,
+    calibration_images: search_options.CalibrationImages = 256,
     seed: options.Seed = 0,
     resolution: options.Resolution = None,
-    deploy_resolution: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(
-            help="Side of the images on the device, at which costs are counted. [default: the device table's, else "
-            "the space's own]"
-        ),
-    ] = None,
+    deploy_resolution: search_options.DeployResolution = None,
     compute: options.Compute = "auto",
     precision: options.Precision = "32-true",
     cutout: options.Cutout = 0,
