@@ -6,14 +6,14 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nas.architectures import sample_bounded
 from nas.base.errors import NasError
 from nas.base.seeds import generator
 from nas.data import ImageData, load_data
+from nas.runs.aims import Searched, checked_strategy, read_aims, read_targets
 from nas.runs.config import RunConfig
 from nas.runs.proxied import ProxiesAsked, open_scorer, proxies_asked, require_usable
-from nas.runs.setting import Searched, checked_strategy, compute_device, read_objectives, read_targets, require_possible
-from nas.searching import ArrayHistory, PredictorEvaluator, Problem, TableEvaluator, make_strategy, open_strategy
+from nas.runs.setting import compute_device
+from nas.searching import ArrayHistory, PredictorEvaluator, TableEvaluator
 from nas.searching.known_results import open_results
 from nas.supernet import Space, Task
 
@@ -56,20 +56,14 @@ def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None) 
     deployed = replace(task, resolution=config.deploy_resolution or resolution or space.task.resolution)
     seen = deployed if data is None else _task_of(data)
     space = space.at(seen, deployed)
-    for target in targets:
-        if space.device_of(target.metric) is None:
-            require_possible(space, target, deployed, config)
-    objectives, reward = read_objectives(config, space, targets, deployed, measured)
-    bounds = tuple(target.bound(space, deployed) for target in (targets if reward is None else targets[1:]))
+    objectives, reward, bounds = read_aims(config, space, targets, deployed, measured)
     scorer = open_scorer(asked, config, space, data, compute_device(config.compute), scores)
     setting = LookedUp(config, space, targets, bounds, objectives, reward, deployed, asked, scorer, evaluator, data, seen)
-    if bounds:
-        sample_bounded(space.decisions, generator(config.seed, "feasibility"), 1, bounds)
     if isinstance(evaluator, TableEvaluator):
         evaluator.require_covering(setting.problem(), generator(config.seed, "coverage"))
     require_usable(scorer, asked, setting.problem(), space, config.seed)
     if config.strategy is not None:
-        _require_whole(config, setting.problem())
+        _require_whole(setting, config.strategy)
     return setting
 
 
@@ -81,13 +75,12 @@ def digest(path: str | Path) -> str:
         raise NasError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _require_whole(config: RunConfig, problem: Problem) -> None:
+def _require_whole(setting: LookedUp, strategy: str) -> None:
     """Refuse options that the strategy does not take, and strategies that ask for parts of evaluations."""
-    assert config.strategy is not None
-    strategy = make_strategy(config.strategy, open_strategy(config.strategy), problem, config.seed, config.strategy_options)
-    if strategy.fidelity(ArrayHistory(len(problem.decisions), problem.objectives)) < 1:
+    problem = setting.problem()
+    if setting.opened(strategy, problem).fidelity(ArrayHistory(len(problem.decisions), problem.objectives)) < 1:
         raise NasError(
-            f"strategy '{config.strategy}' begins with parts of evaluations, and nothing is evaluated here: tables, predictors "
+            f"strategy '{strategy}' begins with parts of evaluations, and nothing is evaluated here: tables, predictors "
             "and zero-cost proxies have one result for each architecture; use another one, such as --strategy evolution"
         )
 

@@ -11,9 +11,9 @@ from nas.base.errors import NasError
 from nas.base.progress import Reporter
 from nas.base.seeds import generator
 from nas.choices import Option
+from nas.runs.aims import Searched
 from nas.runs.folder import RunFolder
 from nas.runs.proxied import filters_of
-from nas.runs.setting import Searched
 from nas.searching import Problem, ProxyEvaluator, Reward, Strategy, StudyHistory, Trial, make_strategy, open_strategy, search
 from nas.searching.driver import HOPELESS, Evaluate, Known
 from nas.searching.filters import FilterOfRows, distinct_sample
@@ -82,7 +82,7 @@ def search_stage(
         for key, trial in zip(keys(history.rows()), history.trials, strict=True):
             if trial.fidelity > REFUSED:
                 known[key, trial.fidelity] = trial.metrics if trial.failure is None else trial.failure
-    strategy = make_strategy(asked, open_strategy(asked), problem, config.seed, config.strategy_options)
+    strategy = setting.opened(asked, problem)
     filters: tuple[FilterOfRows, ...] = ()
     if setting.proxies is not None:
         filters = filters_of(setting.proxies, setting.asked.filters, problem, config.seed, reporter)
