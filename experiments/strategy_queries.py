@@ -4,11 +4,10 @@ NAS-Bench-201 (validation accuracy after 200 epochs, one seed) with 200 queries 
 cells by itself; NAS-Bench-Macro (mean of three accuracies) with 100. Only queried accuracies are seen. A search ends when it
 has found the best of its table, from where its curve is flat. Aging evolution has the population of 30 and the sample of 10 of
 the reference simulations; everything else its defaults. Strategies that are compared with published figures are searched with
-ten times as often, since the noise of a hundred searches would be as large as what is compared; BANANAS and NPENAS, whose
-networks are trained anew for every ten queries, less often, since they take a quarter of a minute and a minute. Absent are
-strategies that a table without costs and fidelities leaves nothing to do: early-exit, hyperband, deepmad and derived. Finished
-searches are kept under `results/strategy_queries/`, so that a killed study goes on. With `--only` strategies are searched with
-and kept; without it everything is, and recorded.
+ten times as often, since the noise of a hundred searches would be as large as what is compared. Absent are strategies that a
+table without costs and fidelities leaves nothing to do: early-exit, hyperband, deepmad and derived. Finished searches are kept
+under `results/strategy_queries/`, so that a killed study goes on. With `--only` strategies are searched with and kept; without
+it everything is, and recorded.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ SETUPS = (
     Setup("optuna-tpe", "optuna:tpe", {}),
     Setup("predictor", "predictor", {}),
     Setup("linas", "linas", {}),
-    Setup("bananas", "bananas", {}, times=0.3),
-    Setup("npenas", "npenas", {}, times=0.09),
+    Setup("bananas", "bananas", {}),
+    Setup("npenas", "npenas", {}),
 )
 
 MARKS = {"cifar100": (50, 100, 200), "cifar10": (50, 100, 200), "macro": (25, 50, 100)}
