@@ -13,6 +13,7 @@ from proxy_networks import Attending, Convolutional, Recurrent, batch, made, sco
 from torch import nn
 from torch.func import functional_call
 
+from nas.base.errors import NasError
 from predictors.proxies.attention import AttentionConfidence, SoftmaxConfidence
 from predictors.proxies.counts import L2, Macs, Params
 from predictors.proxies.fisher import Fisher
@@ -163,6 +164,82 @@ def test_synflow_of_a_deep_network_does_not_overflow() -> None:
         wide = nn.Sequential(nn.Flatten(), nn.Linear(50, 60), *(nn.Linear(60, 60) for _ in range(90)), nn.Linear(60, 3))
     found = scored(Synflow(), wide, *batch())
     assert found > math.log(torch.finfo(torch.float32).max)
+
+
+class AttentionAlone(nn.Module):
+    """Blocks of attention with a residual; `one` goes through torch's function, otherwise through a softmax."""
+
+    def __init__(self, blocks: int, one: bool, mask: bool = False) -> None:
+        super().__init__()
+        self.one = one
+        self.embed, self.head = nn.Linear(2, 8), nn.Linear(8, 3)
+        self.blocks = nn.ModuleList(nn.ModuleList(nn.Linear(8, 8) for _ in range(4)) for _ in range(blocks))
+        self.positions = nn.Parameter(torch.randn(25, 8))
+        self.register_buffer("mask", torch.full((25, 25), -math.inf).triu(1) if mask else torch.zeros(25, 25))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        state = self.embed(images.flatten(2).transpose(1, 2)) + self.positions
+        for block in self.blocks:
+            query, key, value, project = block
+            q, k, v = query(state), key(state), value(state)
+            if self.one:
+                found = F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask)
+            else:
+                found = torch.softmax(q @ k.transpose(1, 2) * 8**-0.5 + self.mask, -1) @ v
+            state = state + project(found)
+        return self.head(state.mean(dim=1))
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("one", [False, True])
+def test_synflow_takes_attention_as_given(one: bool, mask: bool) -> None:
+    """The flow is that through the values alone: by the chain rule, with the attention of the pass written down first."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = AttentionAlone(1, one, mask)
+    positive = copy.deepcopy(network).double()
+    with torch.no_grad():
+        for parameter in positive.parameters():
+            parameter.abs_()
+    query, key, value, project = positive.blocks[0]  # type: ignore[misc]
+    state = positive.embed(torch.ones(25, 2, dtype=torch.float64)) + positive.positions
+    weights = torch.softmax(query(state) @ key(state).T * 8**-0.5 + positive.mask, -1).detach()  # type: ignore[operator]
+    total = positive.head((state + project(weights @ value(state))).mean(dim=0)).sum()
+    layers = [positive.embed, value, project, positive.head]
+    gradients = torch.autograd.grad(total, [layer.weight for layer in layers])  # type: ignore[misc]
+    flow = sum(float((layer.weight.detach() * g).sum()) for layer, g in zip(layers, gradients, strict=True))  # type: ignore[operator]
+    assert scored(Synflow(), network, *batch()) == pytest.approx(math.log(flow), rel=1e-6)
+
+
+@pytest.mark.parametrize("one", [False, True])
+def test_synflow_of_attention_whose_scores_overflow_though_what_flows_does_not(one: bool) -> None:
+    """With all weights times a thousand the flow is that of weights as they were, times the thousands along it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = AttentionAlone(28, one)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.fill_(0.0 if "bias" in name or name == "positions" else 1000.0)
+    # All tokens are equal, so that attention is their mean, whatever the scores: a block is x + 1000 x 8 x 1000 x 8 x.
+    total, factor = 3 * 8 * 2 * 1000.0**2, 64 * 1000.0**2
+    logarithm = math.log(total) + 28 * math.log(1 + factor)
+    layers = 2 + 2 * 28 * factor / (1 + factor)
+    assert logarithm > 155 * math.log(10)
+    assert scored(Synflow(), network, *batch()) == pytest.approx(logarithm + math.log(layers), rel=1e-6)
+
+
+def test_synflow_says_where_a_product_overflows_that_is_no_attention() -> None:
+    class Squares(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.head = nn.Linear(2, 8), nn.Linear(8, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            state = self.embed(images.flatten(2).transpose(1, 2)) * 1e160
+            return self.head(((state @ state.transpose(1, 2)) @ state).mean(dim=1))
+
+    with pytest.raises(NasError, match="overflow"):
+        scored(Synflow(), Squares(), *batch())
 
 
 def derivatives(network: nn.Module, images: torch.Tensor) -> np.ndarray:
