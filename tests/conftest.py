@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 # Before torch is imported, and for the processes that tests start: threads of several processes would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +20,14 @@ from nas.supernet import Space, open_space
 torch.set_num_threads(1)
 settings.register_profile("nas", deadline=None, derandomize=True)
 settings.load_profile("nas")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_tables_of_the_users_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whoever runs the tests may have added latency tables: tests see those that ship, and add their own elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from nas.cli import options, search_options
+from nas.cli.devices import devices_app
 from nas.cli.explain import explain_app
 from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
@@ -30,6 +31,7 @@ app.add_typer(explain_app)
 app.add_typer(proxy_app)
 app.add_typer(predictors_app)
 app.add_typer(spaces_app, name="spaces")
+app.add_typer(devices_app, name="devices")
 
 
 def _terminal_reporter() -> Any:

@@ -1,4 +1,4 @@
-"""What is installed: trainers, strategies, devices."""
+"""What is installed: trainers and strategies."""
 
 from __future__ import annotations
 
@@ -60,43 +60,6 @@ def strategies(
         found = {name: open_strategy(name) for name in strategy_names()}
         rows = [{"name": name, "summary": s.summary, "source": s.source} for name, s in found.items()]
         print_rows("strategies", rows, json, "nas strategies NAME, nas search --strategy NAME")
-
-
-@listing_app.command()
-def devices(
-    name: Annotated[Optional[str], typer.Argument(help="Show one device's table.")] = None,  # noqa: UP045
-    json: options.Json = False,
-) -> None:
-    """List the devices with latency tables, or show one table."""
-    with guarded(json):
-        from nas.costs import devices as tables
-
-        if name is None:
-            rows = [
-                {
-                    "name": t.name,
-                    "aliases": list(t.aliases),
-                    "device": t.device,
-                    "runtime": t.runtime,
-                    "dtype": t.dtype,
-                    "resolution": t.resolution,
-                    "operators": len(t.operators) + sum(len(g.keys) for g in t.groups),
-                    "source": t.source,
-                }
-                for t in tables().values()
-            ]
-            print_rows("devices", rows, json, "nas devices NAME, nas search --target NAME-latency=80ms")
-            return
-        from nas.jobs.coverage import complete_for
-
-        table = tables()[name]
-        complete = complete_for(table)
-        if json:
-            print_json({**table.model_dump(mode="json", by_alias=True), "complete_for": complete})
-            return
-        from nas.cli.tables import print_table
-
-        print_table(table, complete)
 
 
 def print_rows(kind: str, rows: list[dict[str, Any]], as_json: bool, usage: str) -> None:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from nas.cli import options
 from nas.cli.guard import guarded, print_json
 from nas.cli.listing import print_rows
-
-ONE = "of"
-"""The hidden command behind `nas spaces NAME`."""
-
-
-class SpacesGroup(TyperGroup):
-    """A group whose first word may be the name of a space instead of a command."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the hidden command before a word that is none."""
-        words = [word for word in args if not word.startswith("-")]
-        if words and words[0] not in self.commands:
-            args = [ONE, *args]
-        return list(super().parse_args(ctx, args))
-
+from nas.cli.named_group import ONE, NamedGroup
 
 spaces_app = typer.Typer(
-    cls=SpacesGroup,
+    cls=NamedGroup,
     invoke_without_command=True,
     subcommand_metavar="[NAME | COMMAND [ARGS]...]",
     rich_markup_mode=None,

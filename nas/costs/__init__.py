@@ -4,12 +4,14 @@ from nas.costs.breakdown import Layer, layers
 from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
 from nas.costs.expectation import expected
+from nas.costs.installed import added_tables, devices, install_table, remove_table
 from nas.costs.latency import latency_terms, required_keys
 from nas.costs.memory import memory_terms
 from nas.costs.memory_rows import MemoryOfRows, memory_cost
-from nas.costs.table import LatencyTable, devices, load_table, operator_key
+from nas.costs.table import LatencyTable, load_table, operator_key
 
 __all__ = [
+    "added_tables",
     "CompiledCost",
     "LatencyTable",
     "Layer",
@@ -19,6 +21,7 @@ __all__ = [
     "compile_cost",
     "devices",
     "expected",
+    "install_table",
     "latency_terms",
     "layers",
     "load_table",
@@ -27,5 +30,6 @@ __all__ = [
     "memory_terms",
     "operator_key",
     "parameter_terms",
+    "remove_table",
     "required_keys",
 ]

@@ -18,13 +18,12 @@ in other networks the mean over all positions of the same key is used.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nas.base import plugins
 from nas.base.errors import NasError, unknown
 from nas.base.files import read_json
 
@@ -131,7 +130,10 @@ class Devices(Mapping[str, LatencyTable]):
         self._tables: dict[str, LatencyTable] = {}
         self._aliases: dict[str, str] = {}
         for table in tables:
-            for name in (table.name, *table.aliases):
+            names = (table.name, *table.aliases)
+            if len(set(names)) < len(names):
+                raise NasError(f"latency table '{table.name}' is called by one of its names twice: {', '.join(names)}")
+            for name in names:
                 if name in self._tables or name in self._aliases:
                     raise NasError(f"two latency tables are both called '{name}'")
             self._tables[table.name] = table
@@ -151,15 +153,3 @@ class Devices(Mapping[str, LatencyTable]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._tables or name in self._aliases
-
-
-@cache
-def devices() -> Devices:
-    """The tables of every installed package that declares an entry point in `nas.devices`.
-
-    Such an entry point is a function without arguments that returns tables.
-    """
-    tables: list[LatencyTable] = []
-    for name in plugins.installed("devices"):
-        tables += plugins.load("devices", name, "device")()
-    return Devices(sorted(tables, key=lambda table: table.name))

@@ -114,7 +114,7 @@ class Space(SearchSpace):
         self.summary = summary
         self.source = source
         self._walks: dict[Task, Walk] = {}
-        self._costs: dict[tuple[str, Task], CompiledCost] = {}
+        self._costs: dict[tuple[str, Task], tuple[LatencyTable | None, CompiledCost]] = {}
         found = self.walk(self.task)
         super().__init__(name, Decisions(found.choices, found.conditions, isomorphism, size), known)
 
@@ -272,13 +272,15 @@ class Space(SearchSpace):
         table = self.device_of(metric)
         at = self.task_of(metric, task)
         name = metric if table is None else f"{table.name}-latency"
-        if (name, at) not in self._costs:
-            self._costs[name, at] = (
+        known, cost = self._costs.get((name, at), (None, None))
+        if cost is None or known is not table:  # a table of the user's own can be replaced
+            cost = (
                 memory_cost(self.whole.decisions, self.walk(at))
                 if name == "memory"
                 else CompiledCost(self.whole.decisions, self.terms(metric, task))
             )
-        return self._costs[name, at]
+            self._costs[name, at] = table, cost
+        return cost
 
     def terms(self, metric: str, task: Task | None = None) -> list[Term]:
         """The terms of a cost that is a sum, one for each operator or unit: what `compiled` adds up.
