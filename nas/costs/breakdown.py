@@ -8,7 +8,7 @@ from typing import Any
 
 from nas.choices import Value, evaluate
 from nas.costs.counts import FREE, MACS
-from nas.costs.latency import COSTLESS
+from nas.costs.places import COSTLESS
 from nas.costs.table import LatencyTable, operator_key
 from nas.elastic import Walk
 

@@ -2,99 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nas.base.errors import NasError
-from nas.choices import Choice, Value, assignments, evaluate, free_choices
 from nas.costs.compiled import Term
-from nas.costs.table import LatencyTable, operator_key
+from nas.costs.places import Place, grid, places
+from nas.costs.table import LatencyTable
 from nas.elastic import Walk
-
-COSTLESS = frozenset({"fork", "reshape", "slice"})
-"""Kinds that move no data at all."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    """One entry that a network needs: a unit, or an operator outside the units that the table lists."""
-
-    kind: str
-    input: tuple[Value, ...]
-    output: tuple[Value, ...]
-    attributes: Mapping[str, Value | str]
-    position: str
-    guard: Value
-    path: str
-
-    @property
-    def choices(self) -> tuple[Choice, ...]:
-        symbolic = [value for value in self.attributes.values() if not isinstance(value, str)]
-        return free_choices(self.guard, *self.input, *self.output, *symbolic)
-
-    def keys(self, codes: Mapping[str, np.ndarray], count: int) -> tuple[list[str], np.ndarray]:
-        """The distinct keys over the given codes, and for each assignment its index, or -1 where it is not run."""
-        columns = {
-            name: np.broadcast_to(np.asarray(value if isinstance(value, str) else evaluate(value, codes)), (count,))
-            for name, value in self.attributes.items()
-        }
-        shapes = [
-            [np.broadcast_to(np.asarray(evaluate(size, codes)), (count,)) for size in shape]
-            for shape in (self.input, self.output)
-        ]
-        run = np.broadcast_to(np.asarray(evaluate(self.guard, codes), dtype=bool), (count,))
-        index = np.full(count, -1)
-        rows = np.flatnonzero(run)
-        if not len(rows):
-            return [], index
-        every = [*columns.values(), *shapes[0], *shapes[1]]
-        # What the key is made of, as small integers, so that each distinct key is spelt out once.
-        numbered = np.stack([np.unique(column[rows], return_inverse=True)[1] for column in every], axis=1)
-        _, first, which = np.unique(numbered, axis=0, return_index=True, return_inverse=True)
-        found: dict[str, int] = {}
-        places = []
-        for row in rows[first]:
-            inputs, output = ([size[row] for size in shape] for shape in shapes)
-            key = operator_key(self.kind, inputs, output, {name: column[row] for name, column in columns.items()})
-            places.append(found.setdefault(key, len(found)))
-        index[rows] = np.array(places)[which.reshape(-1)]
-        return list(found), index
-
-
-def _places(walk: Walk, table_kinds: frozenset[str] | None) -> Iterator[_Place]:
-    """The outermost units of kinds that the table lists, and every operator that is in none of them.
-
-    Without kinds: the outermost units, whatever they are.
-    """
-    taken: set[int] = set()
-    for index, use in enumerate(walk.units):
-        inside = use.parent is not None and use.parent in taken
-        if inside or table_kinds is None or use.unit.kind in table_kinds:
-            taken.add(index)
-            if not inside:
-                yield _Place(use.unit.kind, use.input, use.output, use.unit.attributes, use.unit.position, use.guard, use.path)
-    for operator in walk.operators:
-        if operator.kind in COSTLESS or any(unit in taken for unit in operator.units):
-            continue
-        yield _Place(
-            operator.kind,
-            operator.inputs[0].shape[1:],
-            operator.output.shape[1:],
-            operator.attributes,
-            "",
-            operator.guard,
-            operator.path,
-        )
 
 
 def required_keys(walk: Walk) -> dict[str, list[str]]:
     """Every operator key that networks of the space can need, with the places that need it."""
     needed: dict[str, list[str]] = {}
-    for place in _places(walk, None):
-        codes, count = _grid(place.choices)
+    for place in places(walk, None):
+        codes, count = grid(place.choices)
         for key in place.keys(codes, count)[0]:
             needed.setdefault(key, []).append(place.path)
     return needed
@@ -112,8 +36,8 @@ def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
     grouped = {key: group for group in table.groups for key in group.keys}
     seen: dict[str, int] = {}
     terms = []
-    for place in _places(walk, table.kinds):
-        codes, count = _grid(place.choices)
+    for place in places(walk, table.kinds):
+        codes, count = grid(place.choices)
         keys, index = place.keys(codes, count)
         values = np.zeros(len(keys) + 1)
         for number, key in enumerate(keys):
@@ -148,7 +72,7 @@ def _missing_at_the_ends(walk: Walk, table: LatencyTable) -> dict[str, str]:
     """
     grouped = {key for group in table.groups for key in group.keys}
     missing: dict[str, str] = {}
-    for place in _places(walk, table.kinds):
+    for place in places(walk, table.kinds):
         codes = {choice.name: np.array([0, len(choice.options) - 1]) for choice in place.choices}
         for key in place.keys(codes, 2)[0]:
             if table.lookup(key, place.position) is None and key not in grouped:
@@ -168,16 +92,9 @@ def _constant_term(milliseconds: float) -> Term:
     return Term((), lambda codes: milliseconds)
 
 
-def _grid(choices: tuple[Choice, ...]) -> tuple[dict[str, np.ndarray], int]:
-    if not choices:
-        return {}, 1
-    codes = assignments(choices)
-    return codes, len(next(iter(codes.values())))
-
-
-def _lookup_term(place: _Place, values: np.ndarray) -> Term:
+def _lookup_term(place: Place, values: np.ndarray) -> Term:
     """The values depend on the codes through the keys, which are found again for whatever codes are asked for."""
-    codes, count = _grid(place.choices)
+    codes, count = grid(place.choices)
     _, index = place.keys(codes, count)
     table = values[index]
     sizes = [len(choice.options) for choice in place.choices]
