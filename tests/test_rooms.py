@@ -22,6 +22,7 @@ ORDER = (
     "searching",
     "runs",
     "exporting",
+    "measuring",
     "checking",
     "drawing",
     "jobs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,14 @@ class Place:
     def choices(self) -> tuple[Choice, ...]:
         symbolic = [value for value in self.attributes.values() if not isinstance(value, str)]
         return free_choices(self.guard, *self.input, *self.output, *symbolic)
+
+    def shape_at(self, shape: tuple[Value, ...], codes: Mapping[str, int]) -> tuple[int, ...]:
+        """A shape of this place in one architecture."""
+        return tuple(int(evaluate(size, codes)) for size in shape)
+
+    def attributes_at(self, codes: Mapping[str, int]) -> dict[str, Any]:
+        """The attributes in one architecture."""
+        return {name: value if isinstance(value, str) else evaluate(value, codes) for name, value in self.attributes.items()}
 
     def keys(self, codes: Mapping[str, np.ndarray], count: int) -> tuple[list[str], np.ndarray]:
         """The distinct keys over the given codes, and for each assignment its index, or -1 where it is not run."""

@@ -10,6 +10,7 @@ A table is one JSON file, checked when it is read (see docs/tables.md):
     source, licence, note
     operators    [{"key": ..., "ms": ..., "spread": ..., "count": ..., "position": ...}, ...]
     groups       [{"keys": [...], "ms": ...}, ...]   operators that were only measured together
+    accuracy     [...]   how well sums told the time of whole networks, see `TableAccuracy`
 
 An operator's key is text made by `operator_key`. `position` names one place of the network that was measured by itself;
 in other networks the mean over all positions of the same key is used.
@@ -51,6 +52,29 @@ class TableGroup(_Strict):
     ms: Milliseconds
 
 
+class TableAccuracy(_Strict):
+    """How well sums over the table told the time of whole networks that were measured beside it.
+
+    Attributes:
+        space: whose networks.
+        fitted_on: networks that fitted `factor`, by which every figure of the table has been multiplied.
+        networks: other networks, on which the rest is: mean absolute error and bias in percent, root mean square error in
+            milliseconds, percent of the networks within 5 and 10 percent, rank correlations.
+    """
+
+    space: str
+    fitted_on: int
+    factor: float
+    networks: int
+    mape: float
+    bias: float
+    rmse: float
+    within_5: float
+    within_10: float
+    spearman: float | None
+    kendall_tau: float | None
+
+
 class LatencyTable(_Strict):
     """The latency of a device's operators; the figure of a network is the sum over its operators."""
 
@@ -70,6 +94,7 @@ class LatencyTable(_Strict):
     note: str = ""
     operators: tuple[TableEntry, ...]
     groups: tuple[TableGroup, ...] = ()
+    accuracy: tuple[TableAccuracy, ...] = ()
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str | None], float]:

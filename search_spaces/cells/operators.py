@@ -6,7 +6,7 @@ convolution is without bias and sits between a ReLU before it and a batch norm a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nas.elastic import ElasticBatchNorm2d
+from nas.choices import Value
+from nas.elastic import ElasticBatchNorm2d, Unit
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,27 @@ class ReluConvNorm(nn.Module):
         self.conv = conv
         self.then = then
         self.norm = place.norm()
+        self.unit = conv_unit([conv] if then is None else [conv, then], relu)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
         x = self.conv(torch.relu(x) if self.relu else x)
         return self.norm(x if self.then is None else self.then(x))  # type: ignore[no-any-return]
+
+
+def conv_unit(convs: Sequence[nn.Module], relu: bool) -> Unit:
+    """A batch norm behind convolutions, behind a ReLU or not: devices run them as one."""
+    attributes: dict[str, Value | str] = {"relu": int(relu)}
+    for name, conv in zip(("conv", "then"), convs, strict=False):
+        attributes[name] = _shown(conv) if isinstance(conv, nn.Conv2d) else "1x1"  # of searched inputs, see `nasnet_cell`
+    return Unit("conv_norm", attributes)
+
+
+def _shown(conv: nn.Conv2d) -> str:
+    """Such as 'dw5x5s2' or '3x3d2': depthwise, window, stride and dilation."""
+    (rows, columns), stride, dilation = conv.kernel_size, max(conv.stride), conv.dilation[0]
+    depthwise = "dw" if conv.groups > 1 else ""
+    return f"{depthwise}{rows}x{columns}" + (f"s{stride}" if stride > 1 else "") + (f"d{dilation}" if dilation > 1 else "")
 
 
 def convolution(kernel: int, dilation: int = 1) -> Maker:
@@ -120,6 +137,7 @@ class FactorisedReduction(nn.Module):
         self.first = nn.Conv2d(place.in_channels, half, 1, 2, bias=False)
         self.second = nn.Conv2d(place.in_channels, place.out_channels - half, 1, 2, bias=False)
         self.norm = place.norm()
+        self.unit = Unit("factorised_reduction", {"relu": int(relu)})
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H / 2, W / 2)."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nas.choices import Value
-from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
+from nas.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear, Unit
 
 
 class ElasticReluConvNorm(nn.Module):
@@ -19,6 +19,8 @@ class ElasticReluConvNorm(nn.Module):
         self.relu = relu
         self.conv = ElasticConv2d(in_channels, out_channels, kernel, stride)
         self.norm = ElasticBatchNorm2d(out_channels)
+        shape = f"{kernel}x{kernel}" + (f"s{stride}" if stride > 1 else "")
+        self.unit = Unit("conv_norm", {"relu": int(relu), "conv": shape})
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
@@ -38,6 +40,7 @@ class ResidualReduction(nn.Module):
         self.second = ElasticReluConvNorm(out_channels, out_channels, 3)
         self.pool = nn.AvgPool2d(2, 2, ceil_mode=bool(side % 2), count_include_pad=False)
         self.project = ElasticConv2d(in_channels, out_channels, 1)
+        self.unit = Unit("residual_reduction")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C', H / 2, W / 2)."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from nas.choices import Choice, Option
+from nas.choices import Choice, Option, Value
 from nas.elastic import Depth, ElasticLayerNorm, ElasticLinear, ElasticPatchEmbedding, RelativeAttention
 from nas.supernet import Space, Task
 from search_spaces.vit.blocks import ClassToken, PositionEmbedding, TransformerBlock, drop_depth, patch_side, scaled
@@ -62,7 +62,8 @@ class AutoFormerNetwork(nn.Module):
             ratio = Choice(f"block{index}.mlp_ratio", options.mlp_ratios)
             attention = RelativeAttention(embed, heads, HEAD_DIM, side, DISTANCE)
             depth_share = drop_depth(index - 1, max(options.depths))
-            blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio), depth_share))
+            described: dict[str, Value | str] = {"attention": "relative", "heads": heads, "head_dim": HEAD_DIM}
+            blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio), described, depth_share))
         self.blocks = Depth(blocks, depth)
         self.norm = ElasticLayerNorm(embed)
         self.head = ElasticLinear(embed, task.classes)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 import torch
 from torch import nn
 
 from nas.choices import Choice, Value
-from nas.elastic import ChannelGroup, ElasticAttention, ElasticLayerNorm, ElasticLinear, ElasticParameter, axes_of, axis_of
+from nas.elastic import (
+    ChannelGroup,
+    ElasticAttention,
+    ElasticLayerNorm,
+    ElasticLinear,
+    ElasticParameter,
+    Unit,
+    axes_of,
+    axis_of,
+)
 from nas.elastic.drop_path import DropPath
 
 SMALL = 112
@@ -87,12 +96,21 @@ class TransformerBlock(nn.Module):
         width: features of a token; may be symbolic.
         attention: (..., C) -> the same shape.
         hidden: of the perceptron; may be symbolic.
+        described: what tells its attention from others in a latency table.
         drop_depth: share of the network's blocks that come before this one, 1 for the last. A trainer that drops residual
             branches at random drops this one's with that share of its probability (stochastic depth); 0 for never.
     """
 
-    def __init__(self, width: Value, attention: nn.Module, hidden: Value, drop_depth: float = 0.0) -> None:
+    def __init__(
+        self,
+        width: Value,
+        attention: nn.Module,
+        hidden: Value,
+        described: Mapping[str, Value | str],
+        drop_depth: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.unit = Unit("transformer", {"hidden": hidden, **described})
         self.drop = DropPath(0.0, drop_depth, ramp=False) if drop_depth > 0 else nn.Identity()
         self.attention_norm = ElasticLayerNorm(width)
         self.attention = attention

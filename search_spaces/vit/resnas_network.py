@@ -101,7 +101,8 @@ def _block(layer: Layer, depth: float) -> list[nn.Module]:
     _, (width, heads, features), (_, hidden), exists = layer
     if not isinstance(exists, Expression) and not exists:
         return []
-    block = TransformerBlock(width, ElasticAttention(width, heads, features), hidden, depth)
+    described = {"attention": "global", "heads": heads, "head_dim": features}
+    block = TransformerBlock(width, ElasticAttention(width, heads, features), hidden, described, depth)
     return [Optional(block, exists) if isinstance(exists, Expression) else block]
 
 

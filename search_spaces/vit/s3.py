@@ -128,8 +128,16 @@ def _stage(name: str, stage: StageIntervals, embed: Choice, side: int, paper_sid
         heads = Choice(f"{name}.block{index}.heads", stage.heads)
         head_dims = Chosen(Choice(f"{name}.block{index}.head_dim", stage.head_dims), stage.head_dims)
         ratio = Choice(f"{name}.block{index}.mlp_ratio", stage.mlp_ratios)
-        attention = WindowAttention(side, embed, heads, head_dims, windows, shifted=index % 2 == 0)
-        blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio), drops[index - 1]))
+        shifted = index % 2 == 0
+        attention = WindowAttention(side, embed, heads, head_dims, windows, shifted)
+        described: dict[str, Value | str] = {
+            "attention": "window",
+            "heads": heads,
+            "head_dim": head_dims.value,
+            "window": windows.value,
+            "shifted": int(shifted),
+        }
+        blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio), described, drops[index - 1]))
     return Depth(blocks, Chosen(Choice(f"{name}.depth", stage.depths), stage.depths).value)
 
 

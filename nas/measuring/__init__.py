@@ -1,0 +1,25 @@
+"""Measuring on a device: the operators that a space can need, the protocol, and the table that comes of it."""
+
+from nas.measuring.connection import Connection, open_connection
+from nas.measuring.measurement import Measurement, Request
+from nas.measuring.plan import Model, Plan, read_plan
+from nas.measuring.runtime import Runtime, open_runtime, runtime_names
+from nas.measuring.tabulating import tabulate
+from nas.measuring.timings import Figure, Timings, read_timings
+
+__all__ = [
+    "Connection",
+    "Figure",
+    "Measurement",
+    "Model",
+    "Plan",
+    "Request",
+    "Runtime",
+    "Timings",
+    "open_connection",
+    "open_runtime",
+    "read_plan",
+    "read_timings",
+    "runtime_names",
+    "tabulate",
+]
