@@ -12,6 +12,7 @@ from nas.cli.devices import devices_app
 from nas.cli.explain import explain_app
 from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
+from nas.cli.measure import measure_app
 from nas.cli.predictor import predictors_app
 from nas.cli.progress import TerminalReporter
 from nas.cli.proxy import proxy_app
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(listing_app)
 app.add_typer(explain_app)
+app.add_typer(measure_app)
 app.add_typer(proxy_app)
 app.add_typer(predictors_app)
 app.add_typer(spaces_app, name="spaces")

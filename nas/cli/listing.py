@@ -62,6 +62,15 @@ def strategies(
         print_rows("strategies", rows, json, "nas strategies NAME, nas search --strategy NAME")
 
 
+@listing_app.command()
+def runtimes(json: options.Json = False) -> None:
+    """List the runtimes that tables can be measured with."""
+    with guarded(json):
+        from nas.measuring import list_runtimes
+
+        print_rows("runtimes", list_runtimes(), json, "nas measure --runtime NAME")
+
+
 def print_rows(kind: str, rows: list[dict[str, Any]], as_json: bool, usage: str) -> None:
     """Installed things as a table, or as one JSON object under their kind."""
     if as_json:

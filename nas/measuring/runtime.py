@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -53,6 +53,20 @@ class Runtime(ABC):
 def runtime_names() -> list[str]:
     """The installed runtimes."""
     return list(plugins.installed("runtimes"))
+
+
+def list_runtimes() -> list[dict[str, Any]]:
+    """Name, what it is, its types, and why it cannot be used here, if so."""
+    found = []
+    for name in runtime_names():
+        runtime = plugins.load("runtimes", name, "runtime")()
+        try:
+            runtime.require()
+            missing = None
+        except NasError as error:
+            missing = str(error)
+        found.append({"name": name, "summary": runtime.summary, "dtypes": list(runtime.dtypes), "missing": missing})
+    return found
 
 
 def open_runtime(name: str, dtype: str | None = None) -> tuple[Runtime, str]:

@@ -1,0 +1,120 @@
+"""Measuring a latency table on a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.base.errors import NasError
+from nas.base.files import write_json
+from nas.base.progress import Reporter, Silent
+from nas.costs import LatencyTable
+from nas.measuring import Measurement, Request, open_connection, read_plan, read_timings, tabulate
+from nas.supernet import Space, open_space
+
+MACS_A_SECOND = 1e10
+"""Assumed of one thread before anything was timed."""
+
+SECONDS_A_MODEL = 0.05
+"""Assumed for loading a model once."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What would be measured.
+
+    Attributes:
+        blocks: key, how many places of the network need it, multiply-adds.
+        networks: whole networks beside them.
+        minutes: a guess at the time that measuring takes.
+    """
+
+    blocks: list[dict[str, Any]]
+    networks: int
+    minutes: float
+
+
+def list_operators(space: str | Space, request: Request) -> Listing:
+    """The distinct operators and units of a space, and about how long it takes to time them."""
+    measurement = Measurement(_opened(space), request)
+    rows = [{"key": block.key, "places": block.places} for block in measurement.blocks.all]
+    return Listing(rows, len(measurement.networks), _minutes(measurement))
+
+
+def measure(
+    space: str | Space,
+    device: str,
+    request: Request,
+    folder: str | Path | None = None,
+    name: str | None = None,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Time every operator and unit that networks of a space can need, and write the table.
+
+    Stopped at any moment, the same call goes on where it was.
+
+    Args:
+        space: its name, or the space.
+        device: this machine under a name for its table, or an address such as ssh://user@board.
+        folder: for models and timings; measurements/NAME by default.
+        name: of the table; the device's by default.
+
+    Returns:
+        {"table": path, "name", "operators", "accuracy", "warnings", "device", "next"}.
+
+    Raises:
+        NasError: see `Measurement`; or the device cannot be reached.
+    """
+    reporter = reporter or Silent()
+    connection = open_connection(device)
+    called = name or device
+    if connection.remote and name is None:
+        raise NasError(f"give the table of {device} a --name, as it will stand in targets: --name board gives board-latency")
+    measurement = Measurement(_opened(space), request)
+    if connection.remote and not measurement.runtime.remote:
+        raise NasError(f"runtime '{request.runtime}' runs on this machine alone; use onnxruntime on {device}")
+    place = Path(folder) if folder is not None else Path("measurements") / called
+    plan = measurement.prepare(place, reporter)
+    connection.run(place, plan, reporter)
+    return finish(place, called, measurement)
+
+
+def finish(folder: Path, name: str, measurement: Measurement) -> dict[str, Any]:
+    """Write the table of a folder in which everything has been timed, and install it."""
+    plan = read_plan(folder)
+    timings = read_timings(folder, plan)
+    table = tabulate(name, measurement, plan, timings)
+    path = folder / f"{name}.json"
+    write_table(table, path)
+    return {
+        "table": str(path),
+        "name": name,
+        "space": plan.space,
+        "device": table.device,
+        "runtime": table.runtime,
+        "operators": len(table.operators),
+        "accuracy": [entry.model_dump() for entry in table.accuracy],
+        "warnings": timings.warnings(),
+        "next": [f"nas search --space {plan.space} --target {name}-latency=80ms", f"nas devices {name}"],
+    }
+
+
+def write_table(table: LatencyTable, path: Path) -> None:
+    """Write a table in its documented schema."""
+    write_json(path, table.model_dump(mode="json", by_alias=True))
+
+
+def _opened(space: str | Space) -> Space:
+    return open_space(space) if isinstance(space, str) else space
+
+
+def _minutes(measurement: Measurement) -> float:
+    """Loading and calls of every model, in every round; networks are taken as large as the largest."""
+    space, request = measurement.space, measurement.request
+    models = len(measurement.blocks.all) + len(measurement.networks)
+    largest = float(space.compiled("macs", measurement.task)(space.decisions.largest())[0])
+    # Together the blocks are a few networks' worth.
+    macs = largest * (len(measurement.networks) + 5) * request.batch
+    seconds = request.rounds * (models * SECONDS_A_MODEL + 10 * macs / (MACS_A_SECOND * request.threads)) + 0.5 * models
+    return seconds / 60
