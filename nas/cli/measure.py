@@ -85,7 +85,7 @@ def _print(result: dict[str, Any]) -> None:
         f"{result['operators']} operators on {result['device']}, {result['runtime']}: {result['table']}", soft_wrap=True
     )
     for accuracy in result["accuracy"]:
-        table = new_table("networks", "mean error", "bias", "within 5 %", "within 10 %", "Spearman", "correction")
+        table = new_table("networks", "mean error", "bias", "within 5 %", "within 10 %", "Spearman", "as measured")
         rank = "-" if accuracy["spearman"] is None else f"{accuracy['spearman']:.3f}"
         table.add_row(
             str(accuracy["networks"]),
@@ -94,7 +94,7 @@ def _print(result: dict[str, Any]) -> None:
             f"{accuracy['within_5']:.0f} %",
             f"{accuracy['within_10']:.0f} %",
             rank,
-            f"x {accuracy['factor']:.3f}, from {accuracy['fitted_on']} other networks",
+            f"{accuracy['uncorrected_mape']:.1f} %, corrected by {accuracy['fitted_on']} other networks",
         )
         console.print(table)
     for warning in result["warnings"]:

@@ -28,6 +28,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nas.base.errors import NasError, unknown
 from nas.base.files import read_json
 
+NAME = r"^[a-z0-9][a-z0-9.-]*$"
+"""What a table may be called."""
+
 Milliseconds = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
@@ -36,12 +39,18 @@ class _Strict(BaseModel):
 
 
 class TableEntry(_Strict):
-    """One operator: its key, milliseconds, and what is known of their spread."""
+    """One operator: its key, milliseconds, and what is known of their spread.
+
+    Attributes:
+        alone: what it took by itself, where `ms` was corrected by whole networks.
+        position: see above.
+    """
 
     key: str
     ms: Milliseconds
     spread: Milliseconds | None = None
     count: int | None = None
+    alone: Milliseconds | None = None
     position: str | None = None
 
 
@@ -57,14 +66,15 @@ class TableAccuracy(_Strict):
 
     Attributes:
         space: whose networks.
-        fitted_on: networks that fitted `factor`, by which every figure of the table has been multiplied.
+        fitted_on: networks that the figures of the table were corrected by.
+        uncorrected_mape: mean absolute error without the correction.
         networks: other networks, on which the rest is: mean absolute error and bias in percent, root mean square error in
             milliseconds, percent of the networks within 5 and 10 percent, rank correlations.
     """
 
     space: str
     fitted_on: int
-    factor: float
+    uncorrected_mape: float
     networks: int
     mape: float
     bias: float
@@ -79,7 +89,7 @@ class LatencyTable(_Strict):
     """The latency of a device's operators; the figure of a network is the sum over its operators."""
 
     schema_: Literal[1] = Field(alias="schema")
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(pattern=NAME)
     aliases: tuple[str, ...] = ()
     device: str
     runtime: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from nas.base.errors import NasError
 from nas.base.files import write_json
 from nas.base.progress import Reporter, Silent
-from nas.costs import LatencyTable
-from nas.measuring import Measurement, Request, open_connection, read_plan, read_timings, tabulate
+from nas.costs import LatencyTable, added_tables, devices, install_table
+from nas.costs.table import NAME
+from nas.measuring import Measurement, Request, merged, open_connection, read_plan, read_timings, tabulate
 from nas.supernet import Space, open_space
 
 MACS_A_SECOND = 1e10
@@ -72,6 +74,7 @@ def measure(
     if connection.remote and name is None:
         raise NasError(f"give the table of {device} a --name, as it will stand in targets: --name board gives board-latency")
     measurement = Measurement(_opened(space), request)
+    require_name(called, measurement)
     if connection.remote and not measurement.runtime.remote:
         raise NasError(f"runtime '{request.runtime}' runs on this machine alone; use onnxruntime on {device}")
     place = Path(folder) if folder is not None else Path("measurements") / called
@@ -80,15 +83,38 @@ def measure(
     return finish(place, called, measurement)
 
 
+def require_name(name: str, measurement: Measurement) -> None:
+    """Raise NasError, before anything is timed, where a table of that name is another's or was measured otherwise."""
+    if not re.fullmatch(NAME, name):
+        raise NasError(f"a table cannot be called '{name}': lower-case letters, digits, dots and dashes; choose a --name")
+    if name not in devices():
+        return
+    if name not in added_tables():
+        raise NasError(f"'{name}' is a table that ships; choose another --name")
+    known, request, task = devices()[name], measurement.request, measurement.task
+    wanted = {"dtype": measurement.dtype, "threads": request.threads, "batch": request.batch}
+    wanted |= {"resolution": task.resolution, "channels": task.channels, "classes": task.classes}
+    for what, value in wanted.items():
+        if getattr(known, what) != value:
+            raise NasError(
+                f"the table '{name}' that you added has {what}={getattr(known, what)}, not {value}; choose another --name, or "
+                f"remove it: nas devices remove {name}"
+            )
+
+
 def finish(folder: Path, name: str, measurement: Measurement) -> dict[str, Any]:
     """Write the table of a folder in which everything has been timed, and install it."""
     plan = read_plan(folder)
     timings = read_timings(folder, plan)
     table = tabulate(name, measurement, plan, timings)
+    if name in added_tables():
+        table = merged(devices()[name], table)
     path = folder / f"{name}.json"
     write_table(table, path)
+    installed = install_table(table, replace=True)
     return {
         "table": str(path),
+        "installed": str(installed),
         "name": name,
         "space": plan.space,
         "device": table.device,

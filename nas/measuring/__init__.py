@@ -4,7 +4,7 @@ from nas.measuring.connection import Connection, open_connection
 from nas.measuring.measurement import Measurement, Request
 from nas.measuring.plan import Model, Plan, read_plan
 from nas.measuring.runtime import Runtime, list_runtimes, open_runtime, runtime_names
-from nas.measuring.tabulating import tabulate
+from nas.measuring.tabulating import merged, tabulate
 from nas.measuring.timings import Figure, Timings, read_timings
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Runtime",
     "Timings",
     "list_runtimes",
+    "merged",
     "open_connection",
     "open_runtime",
     "read_plan",

@@ -11,6 +11,12 @@ from scipy.stats import kendalltau, spearmanr
 
 Floats = npt.NDArray[np.float64]
 
+WEIGHTS = tuple(float(weight) for weight in np.logspace(-6, 2, 33))
+"""Strengths that hold an operator's factor near the common one, from which the best is taken."""
+
+LARGEST = 10.0
+"""How many times an operator's factor may be the common one, or the common one it."""
+
 
 @dataclass(frozen=True)
 class TableError:
@@ -55,6 +61,32 @@ def table_error(predicted: Floats, measured: Floats) -> TableError:
     )
 
 
-def fitted_scale(predicted: Floats, measured: Floats) -> float:
-    """The factor that brings sums (N,) to measurements (N,): the median of their ratios, which no odd network moves."""
-    return float(np.median(measured / predicted))
+def fitted_factors(counts: npt.NDArray[np.int64], alone: Floats, whole: Floats) -> Floats:
+    """What each operator's time by itself is to be multiplied by, so that sums tell the time of whole networks.
+
+    By itself an operator pays for a call of the runtime and for bringing its input and output into the runtime's own layout;
+    how much of that it shares with its neighbours in a network depends on the operator. The factors are those that fit the
+    networks with the least squares of relative errors, held near one common factor as strongly as leaving out each
+    network in turn shows to be best. With few networks that is the common factor alone.
+
+    Args:
+        counts: how often each operator is in each network, (N, K).
+        alone: milliseconds by itself, (K,).
+        whole: of the networks, (N,).
+
+    Returns:
+        (K,)
+    """
+    common = float(np.median(whole / (counts @ alone)))
+    shares = counts * alone * common / whole[:, None]
+    missing = 1 - shares.sum(axis=1)
+    best, chosen = float(np.abs(missing).mean()), np.zeros(len(alone))
+    gram = shares @ shares.T
+    for weight in WEIGHTS:
+        inverse = np.linalg.inv(gram + weight * np.eye(len(whole)))
+        # The residual of a network that is left out, by the formula for ridge regression.
+        left_out = float(np.abs(inverse @ missing / np.diag(inverse)).mean())
+        if left_out < best:
+            best, chosen = left_out, shares.T @ (inverse @ missing)
+    factors: Floats = common * np.clip(1 + chosen, 1 / LARGEST, LARGEST)
+    return factors

@@ -7,7 +7,7 @@ import numpy as np
 from nas.base.errors import NasError
 from nas.costs import LatencyTable
 from nas.costs.table import TableAccuracy, TableEntry
-from nas.measuring.correction import Floats, fitted_scale, table_error
+from nas.measuring.correction import Floats, fitted_factors, table_error
 from nas.measuring.measurement import Measurement
 from nas.measuring.plan import Plan
 from nas.measuring.timings import Timings
@@ -16,8 +16,7 @@ from nas.measuring.timings import Timings
 def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) -> LatencyTable:
     """The table of a finished measurement.
 
-    Where whole networks were timed, every figure is multiplied by the one factor that brings the sums of every other network
-    to its time, and the error on the rest is stored.
+    Where whole networks were timed, every second one corrects the figures, and the error on the others is stored.
 
     Raises:
         NasError: some model was not timed.
@@ -28,15 +27,22 @@ def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) 
     blocks = measurement.blocks.all
     alone = np.array([timings.figures[number].ms for number in range(len(blocks))])
     whole = np.array([timings.figures[number].ms for number in range(len(blocks), len(plan.models))])
-    factor, accuracy = 1.0, None
+    factors, accuracy = np.ones(len(blocks)), None
     if len(whole):
-        factor, accuracy = _corrected(measurement, alone, whole)
+        factors, accuracy = _corrected(measurement, alone, whole)
     device = timings.device
     entries = []
-    for number, block in enumerate(blocks):
+    for number, (block, factor) in enumerate(zip(blocks, factors.tolist(), strict=True)):
         figure = timings.figures[number]
+        corrected = {} if accuracy is None else {"alone": round(figure.ms, 6)}
         entries.append(
-            TableEntry(key=block.key, ms=round(figure.ms * factor, 6), spread=round(figure.spread, 6), count=figure.count)
+            TableEntry(
+                key=block.key,
+                ms=round(figure.ms * factor, 6),
+                spread=round(figure.spread * factor, 6),
+                count=figure.count,
+                **corrected,
+            )
         )
     return LatencyTable(
         schema=1,
@@ -51,27 +57,43 @@ def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) 
         classes=plan.classes,
         source=f"measured by nas measure --space {plan.space}",
         licence="none",
-        note=_note(plan, factor, timings),
+        note=_note(plan, accuracy is not None, timings),
         operators=tuple(entries),
         accuracy=() if accuracy is None else (accuracy,),
     )
 
 
-def _corrected(measurement: Measurement, alone: Floats, whole: Floats) -> tuple[float, TableAccuracy]:
-    """The factor from every second network, and the error on the others."""
-    sums = measurement.blocks.counts(measurement.networks) @ alone
+def merged(known: LatencyTable, new: LatencyTable) -> LatencyTable:
+    """One table of two spaces' operators; what both list is taken from the new one."""
+    keys = {entry.key for entry in new.operators}
+    spaces = {accuracy.space for accuracy in new.accuracy}
+    return new.model_copy(
+        update={
+            "operators": (*(entry for entry in known.operators if entry.key not in keys), *new.operators),
+            "accuracy": (*(accuracy for accuracy in known.accuracy if accuracy.space not in spaces), *new.accuracy),
+            "source": new.source if new.source in known.source else f"{known.source}; {new.source}",
+        }
+    )
+
+
+def _corrected(measurement: Measurement, alone: Floats, whole: Floats) -> tuple[Floats, TableAccuracy]:
+    """The factors from every second network, and the error on the others."""
+    counts = measurement.blocks.counts(measurement.networks)
     fitted, others = slice(0, None, 2), slice(1, None, 2)
-    factor = fitted_scale(sums[fitted], whole[fitted])
+    factors = fitted_factors(counts[fitted], alone, whole[fitted])
     judged = others if len(whole) > 1 else fitted
-    error = table_error(sums[judged] * factor, whole[judged])
-    return factor, TableAccuracy(space=measurement.space.name, fitted_on=len(whole[fitted]), factor=factor, **error.to_json())
+    error = table_error(counts[judged] @ (alone * factors), whole[judged])
+    plain = table_error(counts[judged] @ alone, whole[judged])
+    return factors, TableAccuracy(
+        space=measurement.space.name, fitted_on=len(whole[fitted]), uncorrected_mape=plain.mape, **error.to_json()
+    )
 
 
-def _note(plan: Plan, factor: float, timings: Timings) -> str:
+def _note(plan: Plan, corrected: bool, timings: Timings) -> str:
     parts = [
         f"Median over up to {plan.most_rounds} rounds of the fastest of {plan.calls} calls, in random order; each operator or "
         "unit by itself, as the runtime fuses it."
     ]
-    if factor != 1.0:
-        parts.append(f"Every figure was multiplied by {factor:.4f}, which brings sums to whole networks.")
+    if corrected:
+        parts.append("Figures were then corrected by whole networks, so that sums tell their time.")
     return " ".join([*parts, *(f"Warning: {text}." for text in timings.warnings())])
