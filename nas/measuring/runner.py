@@ -53,9 +53,8 @@ def main() -> None:
     with (folder / "timings.jsonl").open("a", encoding="utf-8") as file:
         for number in range(plan["most_rounds"]):
             waiting = due(plan, timings, number)
-            if not waiting:
-                break
-            one_round(plan, loader, folder, number, waiting, timings, file)
+            if waiting:
+                one_round(plan, loader, folder, number, waiting, timings, file)
     record(folder, {"finished": True})
 
 
