@@ -97,7 +97,20 @@ def search_notes(figures: Mapping[str, Any]) -> list[str]:
             f"The winner has the highest reward '{reward['name']}' (weight {reward['weight']:g}), which weighs accuracy "
             f"against {figures['targets'][0]['text'].replace('<=', 'around')}: that target is no bound."
         )
-    return lines + proxy_notes(figures)
+    return lines + proxy_notes(figures) + measured_notes(figures)
+
+
+def measured_notes(figures: Mapping[str, Any]) -> list[str]:
+    """A sentence for every device on which the winner was measured."""
+    lines = []
+    for metric, entry in figures["winner"].get("measured", {}).items():
+        others = [abs(one["measured"][metric]["error"]) for one in figures["runners_up"] if metric in one.get("measured", {})]
+        beside = f"; of {len(others)} runners-up by {max(others):.1f} % at most" if others else ""
+        lines.append(
+            f"{metric}, measured here as a whole network: {entry['ms']:.2f} ms (spread {entry['spread']:.2f} ms); the "
+            f"table said {entry['predicted']:.2f} ms, off by {entry['error']:+.1f} %{beside}."
+        )
+    return lines
 
 
 def proxy_notes(figures: Mapping[str, Any]) -> list[str]:

@@ -75,6 +75,11 @@ def pin(threads: int) -> None:
 
 def describe(loader: Any, plan: dict[str, Any]) -> dict[str, Any]:
     """What is measured on."""
+    return {**machine(), "runtime": plan["runtime"] + " " + loader.version(), "pinned": hasattr(os, "sched_setaffinity")}
+
+
+def machine() -> dict[str, Any]:
+    """Processor, how many of them, and system."""
     processor = platform.processor() or platform.machine()
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
@@ -82,13 +87,7 @@ def describe(loader: Any, plan: dict[str, Any]) -> dict[str, Any]:
         processor = names[0] if names else processor
     except OSError:
         pass
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "runtime": plan["runtime"] + " " + loader.version(),
-        "pinned": hasattr(os, "sched_setaffinity"),
-    }
+    return {"processor": processor, "cores": os.cpu_count(), "system": platform.platform()}
 
 
 def record(folder: Path, content: dict[str, Any]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from nas.base.errors import NasError
@@ -47,7 +50,7 @@ def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) 
     return LatencyTable(
         schema=1,
         name=name,
-        device=f"{device.get('processor', 'unknown processor')}, {device.get('cores', '?')} cores, {device.get('system', '')}",
+        device=device_text(device),
         runtime=str(device.get("runtime", plan.runtime)),
         dtype=plan.dtype,
         threads=plan.threads,
@@ -61,6 +64,11 @@ def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) 
         operators=tuple(entries),
         accuracy=() if accuracy is None else (accuracy,),
     )
+
+
+def device_text(device: Mapping[str, Any]) -> str:
+    """What the runner found to measure on, as a table says it."""
+    return f"{device.get('processor', 'unknown processor')}, {device.get('cores', '?')} cores, {device.get('system', '')}"
 
 
 def merged(known: LatencyTable, new: LatencyTable) -> LatencyTable:
