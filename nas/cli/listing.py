@@ -67,7 +67,7 @@ def devices(
     name: Annotated[Optional[str], typer.Argument(help="Show one device's table.")] = None,  # noqa: UP045
     json: options.Json = False,
 ) -> None:
-    """List the devices with latency tables, or show one table."""
+    """List the devices with latency tables, or show what one covers, and for which spaces."""
     with guarded(json):
         from nas.costs import devices as tables
 
@@ -79,24 +79,34 @@ def devices(
                     "device": t.device,
                     "runtime": t.runtime,
                     "dtype": t.dtype,
-                    "resolution": t.resolution,
-                    "operators": len(t.operators) + sum(len(g.keys) for g in t.groups),
+                    "threads": t.threads,
+                    "batch": t.batch,
+                    "resolution": list(t.resolutions),
+                    "operators": len(t.operators) + sum(len(joint.keys) for joint in t.joint),
+                    "complete_for": list(t.spaces),
+                    "licence": t.licence,
                     "source": t.source,
                 }
                 for t in tables().values()
             ]
-            print_rows("devices", rows, json, "nas devices NAME, nas search --target NAME-latency=80ms")
+            if json:
+                print_json({"devices": rows})
+                return
+            from nas.cli.device_tables import print_devices
+
+            print_devices(list(tables().values()))
             return
         from nas.jobs.coverage import complete_for
 
         table = tables()[name]
         complete = complete_for(table)
         if json:
-            print_json({**table.model_dump(mode="json", by_alias=True), "complete_for": complete})
+            names = [covered.space for covered in complete]
+            print_json({**table.model_dump(mode="json", by_alias=True), "complete_for": names})
             return
-        from nas.cli.tables import print_table
+        from nas.cli.device_tables import print_device
 
-        print_table(table, complete)
+        print_device(table, complete)
 
 
 def print_rows(kind: str, rows: list[dict[str, Any]], as_json: bool, usage: str) -> None:

@@ -3,16 +3,20 @@
 from nas.costs.breakdown import Layer, layers
 from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
+from nas.costs.devices import devices
 from nas.costs.expectation import expected
-from nas.costs.latency import latency_terms, required_keys
+from nas.costs.latency import latency_terms
+from nas.costs.measured import MeasuredOptions, measured_options
 from nas.costs.memory import memory_terms
 from nas.costs.memory_rows import MemoryOfRows, memory_cost
-from nas.costs.table import LatencyTable, devices, load_table, operator_key
+from nas.costs.places import required_keys
+from nas.costs.table import LatencyTable, load_table, operator_key
 
 __all__ = [
     "CompiledCost",
     "LatencyTable",
     "Layer",
+    "MeasuredOptions",
     "MemoryOfRows",
     "RowCost",
     "Term",
@@ -23,6 +27,7 @@ __all__ = [
     "layers",
     "load_table",
     "macs_terms",
+    "measured_options",
     "memory_cost",
     "memory_terms",
     "operator_key",
