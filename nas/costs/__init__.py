@@ -5,9 +5,11 @@ from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
 from nas.costs.expectation import expected
 from nas.costs.installed import added_tables, devices, install_table, remove_table
-from nas.costs.latency import latency_terms, required_keys
+from nas.costs.latency import latency_terms
+from nas.costs.measured import MeasuredOptions, measured_options
 from nas.costs.memory import memory_terms
 from nas.costs.memory_rows import MemoryOfRows, memory_cost
+from nas.costs.places import required_keys
 from nas.costs.table import LatencyTable, load_table, operator_key
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "CompiledCost",
     "LatencyTable",
     "Layer",
+    "MeasuredOptions",
     "MemoryOfRows",
     "RowCost",
     "Term",
@@ -26,6 +29,7 @@ __all__ = [
     "layers",
     "load_table",
     "macs_terms",
+    "measured_options",
     "memory_cost",
     "memory_terms",
     "operator_key",

@@ -48,8 +48,8 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     for metric, source in figures["latency"].items():
         runtime = source["runtime"] or "runtime not stated by the source"
         lines.append(
-            f"{metric}: {source['what']} on {source['device']} ({runtime}, {source['dtype']}, batch {source['batch']}) at "
-            f"{source['task']}; {source['source']}."
+            f"{metric}: {source['what']} on {source['device']} ({runtime}, {source['dtype'] or 'dtype not stated'}, batch "
+            f"{source['batch']}) at {source['task']}; {source['source']}."
         )
     lines.append(
         f"Multiply-adds, parameters and memory are those of the deployed network ({figures['deployed_at']}). Accuracies "
@@ -78,10 +78,19 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def kept_notes(figures: Mapping[str, Any]) -> list[str]:
+    """Which decisions were kept to what a device's table knows, a sentence each."""
+    kept = {metric: source["kept"] for metric, source in figures.get("latency", {}).items() if source.get("kept")}
+    return [
+        f"Only '{one['decision']}' {', '.join(map(str, one['options']))} was searched: {metric} was measured at no other."
+        for metric, one in kept.items()
+    ]
+
+
 def search_notes(figures: Mapping[str, Any]) -> list[str]:
     """What was searched where it was a part of the space, and how the winner was picked where that is not simply the best."""
     names = [one["name"] for one in figures.get("objectives", ())]
-    lines = []
+    lines = kept_notes(figures)
     if figures.get("reduced"):
         part = figures["reduced"]
         lines.append(

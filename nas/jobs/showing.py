@@ -23,7 +23,7 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
         targets: upper bounds such as 'macs<=200M'; the best network of the front that keeps them is shown, not the winner.
 
     Returns:
-        {"run", "architecture", "at", "device", "layers": [...], "grouped_ms", "front": [...], "results": {...}}.
+        {"run", "architecture", "at", "device", "layers": [...], "grouped_ms", "grouped_in", "front": [...], "results": {...}}.
 
     Raises:
         NasError: the run is not finished, or only trained; or nothing on the front keeps the targets.
@@ -34,15 +34,16 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
     if targets:
         architecture = run.space.validate(_select(run, targets)["architecture"])
     deployed = Task(**run.manifest.plan["deployed_at"])
-    table = next((run.space.device_of(metric) for metric in figures["latency"]), None)
-    task = deployed if table is None else Task(table.channels, table.resolution, table.classes)
+    metric = next(iter(figures["latency"]), None)
+    table = None if metric is None else run.space.device_of(metric)
+    task = deployed if metric is None else run.space.task_of(metric, deployed)
     row = run.space.encode([architecture])[0]
     codes = {name: int(code) for name, code in zip(run.space.decisions.names, row, strict=True)}
     found = layers(run.space.walk_of(row, task), codes, table)
     grouped = None
-    if table is not None:
+    if metric is not None:
         listed = sum(layer.milliseconds or 0.0 for layer in found)
-        grouped = run.space.cost(f"{table.name}-latency", architecture) - listed
+        grouped = round(run.space.cost(metric, architecture, deployed) - listed, 6)
     return {
         "run": str(path),
         "architecture": architecture.to_json(),
@@ -50,6 +51,7 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
         "device": table.name if table else None,
         "layers": [asdict(layer) for layer in found],
         "grouped_ms": grouped,
+        "grouped_in": None if table is None else "groups" if table.constant is None else "constant",
         "front": figures["front"],
         "results": figures,
     }

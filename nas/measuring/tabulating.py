@@ -58,6 +58,7 @@ def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) 
         resolution=plan.resolution,
         channels=plan.channels,
         classes=plan.classes,
+        spaces=(plan.space,),
         source=f"measured by nas measure --space {plan.space}",
         licence="none",
         note=_note(plan, accuracy is not None, timings),
@@ -79,6 +80,7 @@ def merged(known: LatencyTable, new: LatencyTable) -> LatencyTable:
         update={
             "operators": (*(entry for entry in known.operators if entry.key not in keys), *new.operators),
             "accuracy": (*(accuracy for accuracy in known.accuracy if accuracy.space not in spaces), *new.accuracy),
+            "spaces": tuple(dict.fromkeys((*known.spaces, *new.spaces))),
             "source": new.source if new.source in known.source else f"{known.source}; {new.source}",
         }
     )

@@ -24,7 +24,7 @@ ROUNDS = 6
 
 def is_here(table: LatencyTable) -> bool:
     """Whether a table was measured on this machine, by a runtime that is installed."""
-    if table.device != device_text(machine()) or table.threads is None:
+    if table.device != device_text(machine()) or table.threads is None or len(table.resolutions) > 1:
         return False
     try:
         open_runtime(_runtime(table), table.dtype)
@@ -41,7 +41,7 @@ def time_networks(networks: Sequence[nn.Module], table: LatencyTable, reporter: 
         table: of this machine, see `is_here`.
     """
     runtime, dtype = open_runtime(_runtime(table), table.dtype)
-    task = Task(table.channels, table.resolution, table.classes)
+    task = Task(table.channels, table.resolutions[0], table.classes)
     shape = (table.batch, *task.input_shape)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

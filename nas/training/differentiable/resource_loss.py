@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 
 from nas.base.errors import NasError
@@ -58,5 +59,10 @@ def summed_cost(space: Space, metric: str, task: Task) -> CompiledCost:
         raise NasError(
             f"metric '{metric}' is no sum over the operators of a network of space '{space.name}', so it has no expectation "
             "that could be learnt; use macs, params or a device's latency"
+        )
+    if table is not None and not all(np.isfinite(values).all() for _, values in cost.tables):
+        raise NasError(
+            f"table '{table.name}' was measured at {table.sides}, and space '{space.name}' searches other resolutions, too, so "
+            "the mean over all architectures is not known; use macs or params"
         )
     return cost
