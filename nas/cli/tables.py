@@ -110,10 +110,11 @@ def print_export(result: Mapping[str, Any]) -> None:
 
 
 def print_show(result: Mapping[str, Any]) -> None:
-    """The layers of the winner, then the front."""
+    """The layers of the winner or of another network, what it costs, then the front of a run."""
     console = open_console()
     device = result["device"]
-    console.print(f"Winner of {result['run']} at {result['at']}")
+    name = f"Winner of {result['run']}" if "run" in result else f"{result['name']} of {result['space']}"
+    console.print(f"{name} at {result['at']}")
     table = new_table(
         "layer",
         "kind",
@@ -141,6 +142,11 @@ def print_show(result: Mapping[str, Any]) -> None:
     console.print(table)
     if result["grouped_ms"]:
         console.print(f"The layers without a figure were measured together: {result['grouped_ms']:.3f} ms.")
+    console.print(
+        ", ".join(f"{heading(metric)} {shown(metric, cost)}" for metric, cost in result["costs"].items()), soft_wrap=True
+    )
+    if "front" not in result:
+        return
     figures = result["results"]
     names = columns(figures)
     found = measured(figures)
