@@ -109,10 +109,11 @@ def print_export(result: Mapping[str, Any]) -> None:
 
 
 def print_show(result: Mapping[str, Any]) -> None:
-    """The layers of the winner, then the front."""
+    """The layers of the winner or of another network, what it costs, then the front of a run."""
     console = open_console()
     device = result["device"]
-    console.print(f"Winner of {result['run']} at {result['at']}")
+    name = f"Winner of {result['run']}" if "run" in result else f"{result['name']} of {result['space']}"
+    console.print(f"{name} at {result['at']}")
     table = new_table(
         "layer",
         "kind",
@@ -144,6 +145,11 @@ def print_show(result: Mapping[str, Any]) -> None:
             "constant": "The others are what they add to the constant of a linear model, in which layers without a figure are",
         }
         console.print(f"{together[result['grouped_in']]}: {result['grouped_ms']:.3f} ms.")
+    console.print(
+        ", ".join(f"{heading(metric)} {shown(metric, cost)}" for metric, cost in result["costs"].items()), soft_wrap=True
+    )
+    if "front" not in result:
+        return
     figures = result["results"]
     names = columns(figures)
     found = measured(figures)

@@ -6,14 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.base.units import LATENCY, Quantity
-from nas.supernet.space import COUNTED
+from nas.supernet.space import WALKED
 
-HEADINGS = {"macs": "multiply-adds", "params": "parameters", "memory": "activation memory"}
+HEADINGS = {
+    "macs": "multiply-adds",
+    "params": "parameters",
+    "memory": "activation memory",
+    "mcu-memory": "int8 memory",
+    "mcu-memory-float32": "in-place memory",
+    "mcu-weights": "int8 weights",
+}
 
 
 def quantity_of(metric: str) -> Quantity:
     """How a metric is written."""
-    return COUNTED.get(metric, LATENCY)
+    return WALKED.get(metric, LATENCY)
 
 
 def columns(figures: Mapping[str, Any]) -> list[str]:

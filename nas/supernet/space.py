@@ -19,15 +19,16 @@ from nas.base.seeds import integer_seed
 from nas.base.units import COUNT, LATENCY, MEMORY, Quantity
 from nas.choices import Option, evaluate
 from nas.costs import (
+    MEMORY_MODELS,
+    WEIGHT_MODELS,
     CompiledCost,
     LatencyTable,
     RowCost,
     Term,
     devices,
     latency_terms,
-    macs_terms,
     memory_cost,
-    parameter_terms,
+    summed_terms,
 )
 from nas.elastic import Dimension, Walk, walk
 from nas.elastic.batchable import unbatchable
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 COUNTED = {"macs": COUNT, "params": COUNT, "memory": MEMORY}
 """The costs that every space has, with the units in which they are written."""
+
+WALKED = {**COUNTED, **dict.fromkeys([*MEMORY_MODELS, *WEIGHT_MODELS], MEMORY)}
+"""Those of a space whose networks are walked together: also the bytes that they take on small devices."""
 
 
 class _Uninitialised(TorchFunctionMode):
@@ -232,7 +236,7 @@ class Space(SearchSpace):
 
     def metrics(self) -> dict[str, Quantity]:
         """Every cost this space can be asked for by name, with its unit."""
-        return {**COUNTED, **{f"{name}-latency": LATENCY for name in devices()}}
+        return {**WALKED, **{f"{name}-latency": LATENCY for name in devices()}}
 
     def device_of(self, metric: str) -> LatencyTable | None:
         """The table behind a latency metric such as 'pixel-latency', aliases included; None for the counted costs.
@@ -240,7 +244,7 @@ class Space(SearchSpace):
         Raises:
             NasError: the metric is unknown.
         """
-        if metric in COUNTED:
+        if metric in WALKED:
             return None
         if not metric.endswith("-latency"):
             raise unknown("metric", metric, self.metrics())
@@ -272,7 +276,9 @@ class Space(SearchSpace):
         """A cost as a function of integer rows (N, D) -> (N,).
 
         Args:
-            metric: 'macs' (multiply-adds), 'params', 'memory' (bytes of peak activation), or '<device>-latency' (ms).
+            metric: 'macs' (multiply-adds), 'params', 'memory' (bytes of peak activation), one of the other memory models
+                (see `nas.costs.memory`), 'weights' or 'mcu-weights' (bytes, see `nas.costs.weights`), or '<device>-latency'
+                (ms).
             task: for counts the space's own by default; a table is always evaluated at its own.
         """
         table = self.device_of(metric)
@@ -281,8 +287,8 @@ class Space(SearchSpace):
         known, cost = self._costs.get((name, at), (None, None))
         if cost is None or known is not table:  # a table of the user's own can be replaced
             cost = (
-                memory_cost(self.whole.decisions, self.walk(at))
-                if name == "memory"
+                memory_cost(self.whole.decisions, self.walk(at), MEMORY_MODELS[name])
+                if name in MEMORY_MODELS
                 else CompiledCost(self.whole.decisions, self.terms(metric, task))
             )
             self._costs[name, at] = table, cost
@@ -298,9 +304,9 @@ class Space(SearchSpace):
         found = self.walk(self.task_of(metric, task))
         if table is not None:
             return latency_terms(found, table)
-        if metric == "memory":
+        if metric in MEMORY_MODELS:
             raise NasError("the peak memory of a network is no sum over its operators; use macs, params or a device's latency")
-        return macs_terms(found) if metric == "macs" else parameter_terms(found)
+        return summed_terms(found, metric)
 
     def cost(
         self, metric: str, architectures: Architecture | Iterable[Architecture] | np.ndarray, task: Task | None = None

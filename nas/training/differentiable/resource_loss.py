@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nas.base.errors import NasError
-from nas.costs import CompiledCost
+from nas.costs import MEMORY_MODELS, CompiledCost
 from nas.supernet import Space, Task
 
 ResourceForm = Literal["mul-log", "add-linear"]
@@ -53,7 +53,7 @@ def summed_cost(space: Space, metric: str, task: Task) -> CompiledCost:
     """
     table = space.device_of(metric)
     cost = None
-    if metric != "memory":  # which may take long to compile
+    if metric not in MEMORY_MODELS:  # which may take long to compile
         cost = space.compiled(metric, None if table is not None else replace(task, resolution=space.task.resolution))
     if not isinstance(cost, CompiledCost) or cost.reduction != "sum" or cost.untabulated:
         raise NasError(
