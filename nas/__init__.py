@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nas.choices import make_divisible as make_divisible
     from nas.costs import LatencyTable as LatencyTable
     from nas.costs import operator_key as operator_key
-    from nas.costs.table import Devices
+    from nas.costs.devices import Devices
     from nas.data import load_data as load_data
     from nas.jobs import Run as Run
     from nas.jobs import explain as explain

@@ -16,6 +16,7 @@ from nas.cli.measure import measure_app
 from nas.cli.predictor import predictors_app
 from nas.cli.progress import TerminalReporter
 from nas.cli.proxy import proxy_app
+from nas.cli.show import show_app
 from nas.cli.spaces import spaces_app
 from nas.cli.together import compute_of, together
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(listing_app)
+app.add_typer(show_app)
 app.add_typer(explain_app)
 app.add_typer(measure_app)
 app.add_typer(proxy_app)
@@ -221,29 +223,6 @@ def export(
             print_json(result)
         else:
             print_export(result)
-
-
-@app.command()
-def show(
-    run: options.RunArgument,
-    target: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            metavar="METRIC=LIMIT", help="Show the best network of the front under this bound, not the winner. Repeatable."
-        ),
-    ] = None,
-    json: options.Json = False,
-) -> None:
-    """The winner of a run, layer by layer, and the Pareto front."""
-    with guarded(json):
-        from nas import jobs
-        from nas.cli.tables import print_show
-
-        result = jobs.show(run, targets=tuple(target or ()))
-        if json:
-            print_json(result)
-        else:
-            print_show(result)
 
 
 @app.command()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from nas.cli import options
 from nas.cli.guard import guarded, print_json
-from nas.cli.listing import print_rows
 from nas.cli.named_group import ONE, NamedGroup
+
+if TYPE_CHECKING:
+    from nas.costs import LatencyTable
 
 devices_app = typer.Typer(
     cls=NamedGroup,
@@ -29,21 +31,13 @@ def devices(context: typer.Context, json: options.Json = False) -> None:
         from nas.costs import devices as tables
 
         mine = added_tables()
-        rows = [
-            {
-                "name": t.name,
-                "aliases": list(t.aliases),
-                "device": t.device,
-                "runtime": t.runtime,
-                "dtype": t.dtype,
-                "resolution": t.resolution,
-                "operators": len(t.operators) + sum(len(g.keys) for g in t.groups),
-                "from": "you" if t.name in mine else "a package",
-                "source": t.source,
-            }
-            for t in tables().values()
-        ]
-        print_rows("devices", rows, json, "nas devices NAME, nas devices add FILE, nas search --target NAME-latency=80ms")
+        found = list(tables().values())
+        if json:
+            print_json({"devices": [_row(table, table.name in mine) for table in found]})
+            return
+        from nas.cli.device_tables import print_devices
+
+        print_devices(found, mine)
 
 
 @devices_app.command(ONE, hidden=True)
@@ -59,11 +53,12 @@ def one_device(
         table = tables()[name]
         complete = complete_for(table)
         if json:
-            print_json({**table.model_dump(mode="json", by_alias=True), "complete_for": complete})
+            names = [covered.space for covered in complete]
+            print_json({**table.model_dump(mode="json", by_alias=True), "complete_for": names})
             return
-        from nas.cli.tables import print_table
+        from nas.cli.device_tables import print_device
 
-        print_table(table, complete)
+        print_device(table, complete)
 
 
 @devices_app.command()
@@ -119,3 +114,22 @@ def remove(
             print_json({"name": name, "file": str(path)})
             return
         print(f"Removed '{name}': {path}")
+
+
+def _row(table: LatencyTable, added: bool) -> dict[str, Any]:
+    """What the list says of a device."""
+    return {
+        "name": table.name,
+        "aliases": list(table.aliases),
+        "device": table.device,
+        "runtime": table.runtime,
+        "dtype": table.dtype,
+        "threads": table.threads,
+        "batch": table.batch,
+        "resolution": list(table.resolutions),
+        "operators": len(table.operators) + sum(len(joint.keys) for joint in table.joint),
+        "complete_for": list(table.spaces),
+        "from": "you" if added else "a package",
+        "licence": table.licence,
+        "source": table.source,
+    }

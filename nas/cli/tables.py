@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.base.units import COUNT
-from nas.costs import LatencyTable
 from nas.jobs.readme import (
     columns,
     effort,
@@ -110,10 +109,11 @@ def print_export(result: Mapping[str, Any]) -> None:
 
 
 def print_show(result: Mapping[str, Any]) -> None:
-    """The layers of the winner, then the front."""
+    """The layers of the winner or of another network, what it costs, then the front of a run."""
     console = open_console()
     device = result["device"]
-    console.print(f"Winner of {result['run']} at {result['at']}")
+    name = f"Winner of {result['run']}" if "run" in result else f"{result['name']} of {result['space']}"
+    console.print(f"{name} at {result['at']}")
     table = new_table(
         "layer",
         "kind",
@@ -140,7 +140,16 @@ def print_show(result: Mapping[str, Any]) -> None:
         table.add_row(*row)
     console.print(table)
     if result["grouped_ms"]:
-        console.print(f"The layers without a figure were measured together: {result['grouped_ms']:.3f} ms.")
+        together = {
+            "groups": "The layers without a figure were measured together",
+            "constant": "The others are what they add to the constant of a linear model, in which layers without a figure are",
+        }
+        console.print(f"{together[result['grouped_in']]}: {result['grouped_ms']:.3f} ms.")
+    console.print(
+        ", ".join(f"{heading(metric)} {shown(metric, cost)}" for metric, cost in result["costs"].items()), soft_wrap=True
+    )
+    if "front" not in result:
+        return
     figures = result["results"]
     names = columns(figures)
     found = measured(figures)
@@ -190,34 +199,6 @@ def _print_figures(console: Console, described: Mapping[str, Any], title: str) -
         legal = f" ({', '.join(figure['legal'])})" if figure["legal"] else ""
         table.add_row(figure["name"], _figure(figure["default"]), figure["origin"], figure["meaning"] + legal)
     console.print(table)
-
-
-def print_table(table: LatencyTable, complete: Sequence[str]) -> None:
-    """A device's table with where it comes from."""
-    console = open_console()
-    facts = {
-        "device": table.device,
-        "runtime": table.runtime,
-        "dtype": table.dtype,
-        "threads": table.threads,
-        "batch": table.batch,
-        "resolution": f"{table.resolution} px, {table.channels} channels, {table.classes} classes",
-        "source": table.source,
-        "licence": table.licence,
-        "note": table.note,
-        "aliases": ", ".join(table.aliases),
-        "complete for": ", ".join(complete) or "no installed space",
-    }
-    for name, value in facts.items():
-        console.print(f"{name:<13} {'not stated by the source' if value is None else value}", soft_wrap=True)
-    listed = new_table("operator", "position", "ms", "spread")
-    for entry in table.operators:
-        listed.add_row(
-            entry.key, entry.position or "", f"{entry.ms:.4f}", "" if entry.spread is None else f"{entry.spread:.4f}"
-        )
-    for group in table.groups:
-        listed.add_row("\n".join(group.keys), "together", f"{group.ms:.4f}", "")
-    console.print(listed)
 
 
 def _next(console: Console, figures: Mapping[str, Any]) -> None:

@@ -1,23 +1,32 @@
-"""What a network costs: multiply-adds, parameters, activation memory and table latency, for integer rows of a space."""
+"""What a network costs: multiply-adds, parameters, memory, bytes of weights and table latency, for integer rows of a space."""
 
 from nas.costs.breakdown import Layer, layers
 from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
 from nas.costs.expectation import expected
 from nas.costs.installed import added_tables, devices, install_table, remove_table
-from nas.costs.latency import latency_terms, required_keys
+from nas.costs.latency import latency_terms
+from nas.costs.measured import MeasuredOptions, measured_options
 from nas.costs.memory import memory_terms
+from nas.costs.memory_model import MEMORY_MODELS, MemoryModel
 from nas.costs.memory_rows import MemoryOfRows, memory_cost
+from nas.costs.places import required_keys
+from nas.costs.sums import summed_terms
 from nas.costs.table import LatencyTable, load_table, operator_key
+from nas.costs.weights import WEIGHT_MODELS, weight_terms
 
 __all__ = [
     "added_tables",
     "CompiledCost",
     "LatencyTable",
     "Layer",
+    "MEMORY_MODELS",
+    "MemoryModel",
+    "MeasuredOptions",
     "MemoryOfRows",
     "RowCost",
     "Term",
+    "WEIGHT_MODELS",
     "compile_cost",
     "devices",
     "expected",
@@ -26,10 +35,13 @@ __all__ = [
     "layers",
     "load_table",
     "macs_terms",
+    "measured_options",
     "memory_cost",
     "memory_terms",
     "operator_key",
     "parameter_terms",
     "remove_table",
     "required_keys",
+    "summed_terms",
+    "weight_terms",
 ]

@@ -33,7 +33,7 @@ class Layer:
 
 
 def layers(walk: Walk, codes: Mapping[str, int], table: LatencyTable | None = None) -> list[Layer]:
-    """The layers that an architecture runs, in order.
+    """The layers that an architecture runs, in order; where a table prices what is left out, that too.
 
     Args:
         codes: option index of every decision.
@@ -57,6 +57,12 @@ def layers(walk: Walk, codes: Mapping[str, int], table: LatencyTable | None = No
         elif operator.kind not in COSTLESS:
             shapes = settle(operator.inputs[0].shape[1:]), settle(operator.output.shape[1:])
             found.append((step, Layer(operator.path, operator.kind, *shapes, {}, macs, params, None)))
+    priced = frozenset() if table is None else table.kinds
+    filled = {index for operator in walk.operators for index in operator.units}
+    for index, use in enumerate(walk.units):
+        if index not in filled and use.unit.kind in priced and bool(evaluate(use.guard, codes)):
+            counts[index] = [use.step, 0, 0]
+    side = walk.image_side(codes) if table is not None and table.tells_resolutions else None
     for index, (step, macs, params) in counts.items():
         use = walk.units[index]
         attributes = {
@@ -65,7 +71,7 @@ def layers(walk: Walk, codes: Mapping[str, int], table: LatencyTable | None = No
         }
         input_shape, output_shape = settle(use.input), settle(use.output)
         key = operator_key(use.unit.kind, input_shape, output_shape, attributes)
-        milliseconds = table.lookup(key, use.unit.position) if table else None
+        milliseconds = table.lookup(key, use.unit.position, side) if table else None
         found.append((step, Layer(use.path, use.unit.kind, input_shape, output_shape, attributes, macs, params, milliseconds)))
     return [layer for _, layer in sorted(found, key=lambda pair: pair[0])]
 

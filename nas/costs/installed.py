@@ -14,7 +14,8 @@ from pathlib import Path
 from nas.base import plugins
 from nas.base.errors import NasError, unknown
 from nas.base.files import write_error, write_json
-from nas.costs.table import Devices, LatencyTable, load_table
+from nas.costs.devices import Devices
+from nas.costs.table import LatencyTable, load_table
 
 RESERVED = frozenset({"add", "of", "remove", "transfer"})
 """Words after 'nas devices' that are commands: a table of such a name could not be shown."""

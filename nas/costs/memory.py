@@ -4,6 +4,8 @@ The model: operators run one after the other in the order of the definition; whi
 and every tensor that a later operator still reads are held. Normalisation, activations and element-wise operators write
 over their first input where it has their size and nothing still reads it, as inference runtimes do. A tensor under two
 names (reshaped, or passed on by a module that is left out) is held once. Weights are not counted.
+
+`nas.costs.memory_model` says how runtimes differ from this.
 """
 
 from __future__ import annotations
@@ -15,15 +17,9 @@ import numpy as np
 
 from nas.choices import Value, all_of, any_of, evaluate, free_choices, negation, settled
 from nas.costs.compiled import Term
+from nas.costs.memory_model import IN_PLACE, PLAIN, MemoryModel, is_depthwise, may_be_depthwise
 from nas.elastic import Operator, Walk
 from nas.elastic.symbolic import same
-
-IN_PLACE = frozenset({"activation", "batch_norm", "elementwise", "group_norm", "layer_norm"})
-ALIASES = frozenset({"fork", "reshape", "slice"})
-"""Kinds that run nothing: the output is the input under another name."""
-
-BYTES_PER_ELEMENT = 4
-"""float32."""
 
 
 @dataclass
@@ -49,27 +45,27 @@ Storages = dict[int, dict[int, Value]]
 """For each tensor the tensors whose storage it may be, and in which architectures."""
 
 
-def memory_terms(walk: Walk, bytes_per_element: int = BYTES_PER_ELEMENT) -> list[Term]:
+def memory_terms(walk: Walk, model: MemoryModel = PLAIN) -> list[Term]:
     """Bytes held while each operator runs; the peak is their maximum (compile with reduction 'max')."""
-    lives, storages = _lives(walk), _storages(walk)
+    lives, storages = _lives(walk), _storages(walk, model.aliases - {"fork"})
     waiting: dict[int, _Life] = {}
     terms = []
     for step, operator in enumerate(walk.operators):
         waiting |= {tensor.index: lives[tensor.index] for tensor in operator.inputs}
         waiting = {index: life for index, life in waiting.items() if life.last > step}
-        if operator.kind not in ALIASES:
-            terms.append(_held(operator, step, waiting, lives, storages, bytes_per_element))
+        if operator.kind not in model.aliases:
+            terms.append(_held(operator, step, waiting, lives, storages, model))
         waiting[operator.output.index] = lives[operator.output.index]
     return terms
 
 
-def _storages(walk: Walk) -> Storages:
+def _storages(walk: Walk, views: frozenset[str]) -> Storages:
     storages: Storages = {}
     for operator in walk.operators:
         for tensor in operator.inputs:
             storages.setdefault(tensor.index, {tensor.index: True})
         found: dict[int, Value] = {operator.output.index: True}
-        if operator.kind in ("reshape", "slice"):
+        if operator.kind in views:
             found = storages[operator.inputs[0].index]
         elif operator.kind == "fork":
             condition = operator.attributes["condition"]
@@ -110,7 +106,7 @@ def _held(
     waiting: dict[int, _Life],
     lives: dict[int, _Life],
     storages: Storages,
-    bytes_per_element: int,
+    model: MemoryModel,
 ) -> Term:
     """What is held at one step: sizes with the conditions under which they count, where the operator is run.
 
@@ -132,25 +128,50 @@ def _held(
         for store in {store for index in names for store in storages[index]}:
             uses = [all_of([names[index], storages[index].get(store, False)]) for index in names]
             held.append((lives[store].elements, any_of(uses)))
+    written = _written(operator, later, storages, model)
+
+    def measure(codes: Any) -> Any:
+        total: Any = written.evaluate(codes)
+        for elements, condition in held:
+            total = total + np.asarray(evaluate(elements, codes)) * np.asarray(evaluate(condition, codes), dtype=np.int64)
+        return total * model.bytes_per_element * np.asarray(evaluate(operator.guard, codes), dtype=np.int64)
+
+    symbolic = (operator.guard, *(value for pair in held for value in pair))
+    return Term(tuple({choice.name: choice for choice in (*free_choices(*symbolic), *written.choices)}.values()), measure)
+
+
+def _written(operator: Operator, later: dict[int, Value], storages: Storages, model: MemoryModel) -> Term:
+    """How many elements an operator adds to what is held, by writing its output.
+
+    Args:
+        later: the tensors that later operators read, with the conditions under which they do.
+    """
+    first, output = operator.inputs[0], operator.output
+    own, before = _elements(output.shape), _elements(first.shape)
+    # A kind of operator, or a convolution that is depthwise in some architectures, may write over its first input.
+    depthwise = model.in_place and may_be_depthwise(operator)
+    fits = operator.kind in IN_PLACE and all(same(a, b) for a, b in zip(first.shape, output.shape, strict=True))
     copied: Value = True
-    first = operator.inputs[0]
-    if operator.kind in IN_PLACE and all(same(a, b) for a, b in zip(first.shape, operator.output.shape, strict=True)):
+    if depthwise or fits:
         copied = any_of(
             all_of([needed, here, storages[index][store]]) if index != first.index else needed
             for index, needed in later.items()
             for store, here in storages[first.index].items()
             if store in storages[index]
         )
-    if copied is not False:
-        held.append((lives[operator.output.index].elements, copied))
+    if not depthwise:
+        added = own * (copied * 1)
+        return Term(free_choices(added), lambda codes: evaluate(added, codes))
+    groups, channels, out_channels = operator.attributes["groups"], first.shape[1], output.shape[1]
 
     def measure(codes: Any) -> Any:
-        total: Any = 0
-        for elements, condition in held:
-            total = total + np.asarray(evaluate(elements, codes)) * np.asarray(evaluate(condition, codes), dtype=np.int64)
-        return total * bytes_per_element * np.asarray(evaluate(operator.guard, codes), dtype=np.int64)
+        size = np.asarray(evaluate(own, codes))
+        width = np.asarray(evaluate(out_channels, codes))
+        over = is_depthwise(evaluate(groups, codes), evaluate(channels, codes), width)
+        grown = np.maximum(size - np.asarray(evaluate(before, codes)), 0) + size // width
+        return np.where(over & ~np.asarray(evaluate(copied, codes), dtype=bool), grown, size)
 
-    return Term(free_choices(operator.guard, *(value for pair in held for value in pair)), measure)
+    return Term(free_choices(own, before, copied, groups, channels, out_channels), measure)
 
 
 def _sharing(held: dict[int, Value], storages: Storages) -> list[dict[int, Value]]:

@@ -18,7 +18,8 @@ from nas.architectures import Decisions
 from nas.architectures.decisions import Rows
 from nas.choices import Expression, Value, evaluate
 from nas.costs.compiled import CompiledCost, FloatArray
-from nas.costs.memory import ALIASES, BYTES_PER_ELEMENT, IN_PLACE, memory_terms
+from nas.costs.memory import memory_terms
+from nas.costs.memory_model import IN_PLACE, PLAIN, MemoryModel, is_depthwise, may_be_depthwise
 from nas.elastic import Walk
 
 LARGE = 1_000
@@ -31,15 +32,21 @@ BLOCK = 256
 class MemoryOfRows(CompiledCost):
     """Bytes held at the peak, for rows one by one."""
 
-    def __init__(self, decisions: Decisions, walk: Walk, bytes_per_element: int = BYTES_PER_ELEMENT) -> None:
+    def __init__(self, decisions: Decisions, walk: Walk, model: MemoryModel = PLAIN) -> None:
         super().__init__(decisions, (), "max")
-        self.bytes_per_element = bytes_per_element
+        self.model = model
+        self._aliases = model.aliases
         self._operators = walk.operators
         self._produced = frozenset(operator.output.index for operator in walk.operators)
         self._values: dict[Any, int] = {}
         self._symbolic: list[Value] = []
         self._guards = [self._number(operator.guard) for operator in walk.operators]
         self._forks = [self._number(op.attributes["condition"]) if op.kind == "fork" else -1 for op in walk.operators]
+        self._groups = {
+            step: self._number(operator.attributes["groups"])
+            for step, operator in enumerate(walk.operators)
+            if model.in_place and may_be_depthwise(operator)
+        }
         shapes = {tensor.index: tensor.shape for op in walk.operators for tensor in (*op.inputs, op.output)}
         self._shapes = {index: [self._number(size) for size in shape] for index, shape in shapes.items()}
 
@@ -63,7 +70,7 @@ class MemoryOfRows(CompiledCost):
             runs = table[self._guards].astype(bool)
             for index in range(len(block)):
                 result[start + index] = self._peak(np.flatnonzero(runs[:, index]), table[:, index].tolist())
-        return result * self.bytes_per_element
+        return result * self.model.bytes_per_element
 
     def minimum(self) -> float:
         """The smallest peak that coordinate descent finds."""
@@ -84,7 +91,7 @@ class MemoryOfRows(CompiledCost):
                 continue
             for tensor in operator.inputs:
                 last[store.get(tensor.index, tensor.index)] = step
-            if operator.kind in ALIASES:
+            if operator.kind in self._aliases:
                 first = operator.inputs[0].index
                 store[operator.output.index] = store.get(first, first)
             else:
@@ -104,16 +111,27 @@ class MemoryOfRows(CompiledCost):
                 held += changes[moments[place]]
                 place += 1
             operator = self._operators[step]
-            if operator.kind in ALIASES:
+            if operator.kind in self._aliases:
                 continue
-            own = self._size(operator.output.index, values)
-            if operator.kind in IN_PLACE:
-                first = operator.inputs[0].index
-                fits = self._dimensions(first, values) == self._dimensions(operator.output.index, values)
-                if fits and last[store.get(first, first)] == step:
-                    own = 0
-            peak = max(peak, held + own)
+            first = operator.inputs[0].index
+            free = last[store.get(first, first)] == step
+            peak = max(peak, held + self._written(step, free, values))
         return peak
+
+    def _written(self, step: int, free: bool, values: Sequence[int]) -> int:
+        """How many elements an operator adds to what is held; `free` says that nothing reads its first input any more."""
+        operator = self._operators[step]
+        before, after = operator.inputs[0].index, operator.output.index
+        own = self._size(after, values)
+        if not free:
+            return own
+        if operator.kind in IN_PLACE and self._dimensions(before, values) == self._dimensions(after, values):
+            return 0
+        if step in self._groups:
+            channels, width = self._dimensions(before, values)[1], self._dimensions(after, values)[1]
+            if is_depthwise(values[self._groups[step]], channels, width):
+                return max(own - self._size(before, values), 0) + own // width
+        return own
 
     def _dimensions(self, index: int, values: Sequence[int]) -> list[int]:
         return [values[place] for place in self._shapes[index]]
@@ -125,8 +143,8 @@ class MemoryOfRows(CompiledCost):
         return total
 
 
-def memory_cost(decisions: Decisions, walk: Walk) -> CompiledCost:
+def memory_cost(decisions: Decisions, walk: Walk, model: MemoryModel = PLAIN) -> CompiledCost:
     """Peak activation memory in bytes, compiled for all architectures or followed row by row, whichever the walk suits."""
     if len(walk.operators) > LARGE:
-        return MemoryOfRows(decisions, walk)
-    return CompiledCost(decisions, memory_terms(walk), reduction="max")
+        return MemoryOfRows(decisions, walk, model)
+    return CompiledCost(decisions, memory_terms(walk, model), reduction="max")

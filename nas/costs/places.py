@@ -1,4 +1,4 @@
-"""The places of a network that take time: each needs one entry of a latency table."""
+"""The places of a network that need an entry of a latency table, and the keys by which it is found."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Place:
 
     @property
     def choices(self) -> tuple[Choice, ...]:
+        """What its key depends on, and whether it is run."""
         symbolic = [value for value in self.attributes.values() if not isinstance(value, str)]
         return free_choices(self.guard, *self.input, *self.output, *symbolic)
 
@@ -83,17 +84,19 @@ class Place:
 def places(walk: Walk, table_kinds: frozenset[str] | None) -> Iterator[Place]:
     """The outermost units of kinds that the table lists, and every operator that is in none of them.
 
-    Without kinds: the outermost units, whatever they are.
+    Without kinds: the outermost units, whatever they are, but for those without operators, which cost nothing by themselves.
+    The resize of the images to a resolution that is searched is no part of the network on the device.
     """
+    filled = {index for operator in walk.operators for index in operator.units}
     taken: set[int] = set()
     for index, use in enumerate(walk.units):
         inside = use.parent is not None and use.parent in taken
-        if inside or table_kinds is None or use.unit.kind in table_kinds:
+        if inside or (index in filled if table_kinds is None else use.unit.kind in table_kinds):
             taken.add(index)
             if not inside:
                 yield Place(use.unit.kind, use.input, use.output, use.unit.attributes, use.unit.position, use.guard, use.path)
     for operator in walk.operators:
-        if operator.kind in COSTLESS or any(unit in taken for unit in operator.units):
+        if operator is walk.image_resize or operator.kind in COSTLESS or any(unit in taken for unit in operator.units):
             continue
         yield Place(
             operator.kind,
@@ -107,8 +110,18 @@ def places(walk: Walk, table_kinds: frozenset[str] | None) -> Iterator[Place]:
         )
 
 
+def required_keys(walk: Walk) -> dict[str, list[str]]:
+    """Every operator key that networks of the space can need, with the places that need it."""
+    needed: dict[str, list[str]] = {}
+    for place in places(walk, None):
+        codes, count = grid(place.choices)
+        for key in place.keys(codes, count)[0]:
+            needed.setdefault(key, []).append(place.path)
+    return needed
+
+
 def grid(choices: tuple[Choice, ...]) -> tuple[dict[str, np.ndarray], int]:
-    """All joint options of some choices as codes, and how many these are."""
+    """The codes of all joint options, and how many these are."""
     if not choices:
         return {}, 1
     codes = assignments(choices)

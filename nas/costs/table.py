@@ -6,32 +6,40 @@ A table is one JSON file, checked when it is read (see docs/tables.md):
     name         as typed in a target: 'pixel1' gives 'pixel1-latency'
     aliases      other names for it
     device, runtime, dtype, threads, batch, resolution, channels, classes
-                 what was measured, on what; null where the source does not say
+                 what was measured, on what; null where the source does not say; a list of resolutions where there are several
+    spaces       the spaces that it was made for, all of whose networks it can sum up
     source, licence, note
-    operators    [{"key": ..., "ms": ..., "spread": ..., "count": ..., "position": ...}, ...]
+    operators    [{"key": ..., "ms": ..., "spread": ..., "count": ..., "position": ..., "resolution": ...}, ...]
     groups       [{"keys": [...], "ms": ...}, ...]   operators that were only measured together
+    constant     {"keys": [...], "ms": ...}          of a linear model of whole networks
     accuracy     [...]   how well sums told the time of whole networks, see `TableAccuracy`
 
 An operator's key is text made by `operator_key`. `position` names one place of the network that was measured by itself;
-in other networks the mean over all positions of the same key is used.
+in other networks the mean over all positions of the same key is used. `resolution` does the same for networks whose images had
+that side, in a table of several resolutions: small maps have the same key in networks of different resolution.
+
+A table with a constant is a linear model: a network's latency is the constant and one weight for each of its places. What a
+weight is by itself depends on the constant, so it may be negative, holds at its own place alone, and every place must be there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nas.base.errors import NasError, unknown
+from nas.base.errors import NasError
 from nas.base.files import read_json
 
 NAME = r"^[a-z0-9][a-z0-9.-]*$"
 """What a table may be called."""
 
 Milliseconds = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Signed = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[int, Field(gt=0)]
 
 
 class _Strict(BaseModel):
@@ -39,7 +47,8 @@ class _Strict(BaseModel):
 
 
 class TableEntry(_Strict):
-    """One operator: its key, milliseconds, and what is known of their spread.
+    """One operator: its key, milliseconds, and what is known of their spread. Below 0 only where the table has a
+    constant.
 
     Attributes:
         alone: what it took by itself, where `ms` was corrected by whole networks.
@@ -47,11 +56,17 @@ class TableEntry(_Strict):
     """
 
     key: str
-    ms: Milliseconds
+    ms: Signed
     spread: Milliseconds | None = None
     count: int | None = None
     alone: Milliseconds | None = None
     position: str | None = None
+    resolution: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The first word of the key."""
+        return kind_of(self.key)
 
 
 class TableGroup(_Strict):
@@ -59,6 +74,13 @@ class TableGroup(_Strict):
 
     keys: tuple[str, ...]
     ms: Milliseconds
+
+
+class TableConstant(_Strict):
+    """What a linear model adds to every network, and the operators that it stands for; each must be there exactly once."""
+
+    keys: tuple[str, ...]
+    ms: Signed
 
 
 class TableAccuracy(_Strict):
@@ -93,43 +115,100 @@ class LatencyTable(_Strict):
     aliases: tuple[str, ...] = ()
     device: str
     runtime: str | None
-    dtype: str
+    dtype: str | None
     threads: int | None
-    batch: int = Field(gt=0)
-    resolution: int = Field(gt=0)
-    channels: int = Field(gt=0)
-    classes: int = Field(gt=0)
+    batch: Positive
+    resolution: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)]
+    channels: Positive
+    classes: Positive
+    spaces: tuple[str, ...] = ()
     source: str
     licence: str
     note: str = ""
     operators: tuple[TableEntry, ...]
     groups: tuple[TableGroup, ...] = ()
     accuracy: tuple[TableAccuracy, ...] = ()
+    constant: TableConstant | None = None
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """The sides of the images at which networks were measured, ascending."""
+        return (self.resolution,) if isinstance(self.resolution, int) else tuple(sorted(set(self.resolution)))
+
+    @property
+    def sides(self) -> str:
+        """The resolutions in words: '160, 176 and 224 px'."""
+        *others, last = map(str, self.resolutions)
+        return f"{', '.join(others)} and {last} px" if others else f"{last} px"
+
+    def resolution_for(self, own: int) -> int:
+        """The resolution at which networks are summed up whose space has a resolution of its own: that, or the largest."""
+        return own if own in self.resolutions else self.resolutions[-1]
+
+    @property
+    def method(self) -> str:
+        """What a latency of this table is."""
+        return "summed from measured operators" if self.constant is None else "the sum of a linear model of whole networks"
 
     @cached_property
-    def _by_place(self) -> dict[tuple[str, str | None], float]:
-        places: dict[tuple[str, str | None], float] = {}
-        sums: dict[str, list[float]] = {}
-        for entry in self.operators:
-            if (entry.key, entry.position) in places:
-                where = f" at position '{entry.position}'" if entry.position else ""
-                raise NasError(f"table '{self.name}' lists '{entry.key}' twice{where}")
-            places[entry.key, entry.position] = entry.ms
-            sums.setdefault(entry.key, []).append(entry.ms)
-        for key, values in sums.items():
-            places.setdefault((key, None), sum(values) / len(values))
-        return places
+    def tells_resolutions(self) -> bool:
+        """Whether the same operator has figures of its own in networks of different resolution."""
+        return any(entry.resolution is not None for entry in self.operators)
+
+    @cached_property
+    def _figures(self) -> dict[tuple[str, str | None, int | None], float]:
+        """Key, position and resolution -> milliseconds; None stands for the mean over all that are listed."""
+        listed: dict[tuple[str, str | None, int | None], float] = {}
+        alike: dict[tuple[str, str | None, int | None], list[float]] = {}
+        for number, entry in enumerate(self.operators):
+            if entry.ms < 0 and self.constant is None:
+                raise NasError(
+                    f"operators.{number}.ms is {entry.ms:g}; it may be below 0 only in a table with a constant, where it is "
+                    "the weight of a linear model"
+                )
+            if entry.resolution is not None and entry.resolution not in self.resolutions:
+                raise NasError(f"operators.{number}.resolution is {entry.resolution}; the table was measured at {self.sides}")
+            place = entry.key, entry.position, entry.resolution
+            if place in listed:
+                at = f" at position '{entry.position}'" if entry.position else ""
+                of = f" at {entry.resolution} px" if entry.resolution else ""
+                raise NasError(f"operators.{number} lists '{entry.key}' twice{at}{of}")
+            listed[place] = entry.ms
+            for position in {entry.position, None}:
+                for resolution in {entry.resolution, None}:
+                    alike.setdefault((entry.key, position, resolution), []).append(entry.ms)
+        means = {} if self.constant is not None else {place: sum(values) / len(values) for place, values in alike.items()}
+        return {**means, **listed}
 
     @cached_property
     def kinds(self) -> frozenset[str]:
         """The kinds of operators or units that have entries, alone or in groups."""
-        keys = [entry.key for entry in self.operators] + [key for group in self.groups for key in group.keys]
-        return frozenset(key.split(" ", 1)[0] for key in keys)
+        keys = [entry.key for entry in self.operators] + [key for joint in self.joint for key in joint.keys]
+        return frozenset(map(kind_of, keys))
 
-    def lookup(self, key: str, position: str = "") -> float | None:
-        """Milliseconds of an operator, at a position of the network where that was measured; None where it is missing."""
-        found = self._by_place.get((key, position or None))
-        return self._by_place.get((key, None)) if found is None else found
+    @property
+    def joint(self) -> tuple[TableGroup | TableConstant, ...]:
+        """What stands for several operators at once: the groups, and the constant."""
+        return self.groups if self.constant is None else (*self.groups, self.constant)
+
+    def lookup(self, key: str, position: str = "", resolution: int | None = None) -> float | None:
+        """Milliseconds of an operator; None where it is missing.
+
+        Args:
+            position: the place of the network, for tables that measured each by itself.
+            resolution: of the network's images, for tables that tell resolutions apart.
+        """
+        for at in (position or None, None):
+            for side in (resolution, None):
+                found = self._figures.get((key, at, side))
+                if found is not None:
+                    return found
+        return None
+
+
+def kind_of(key: str) -> str:
+    """The kind of an operator or unit, which its key begins with."""
+    return key.split(" ", 1)[0]
 
 
 def operator_key(kind: str, inputs: Iterable[object], output: Iterable[object], attributes: Mapping[str, object]) -> str:
@@ -152,39 +231,7 @@ def load_table(path: Path) -> LatencyTable:
         place = ".".join(map(str, first["loc"])) or "the file"
         raise NasError(f"latency table {path} is not valid: {place}: {first['msg']}") from error
     try:
-        _ = table._by_place
+        _ = table._figures
     except NasError as error:
-        raise NasError(f"latency table {path} is not valid: operators: {error}") from error
+        raise NasError(f"latency table {path} is not valid: {error}") from error
     return table
-
-
-class Devices(Mapping[str, LatencyTable]):
-    """Installed tables by name; aliases and unknown names are resolved by look-up."""
-
-    def __init__(self, tables: Iterable[LatencyTable]) -> None:
-        self._tables: dict[str, LatencyTable] = {}
-        self._aliases: dict[str, str] = {}
-        for table in tables:
-            names = (table.name, *table.aliases)
-            if len(set(names)) < len(names):
-                raise NasError(f"latency table '{table.name}' is called by one of its names twice: {', '.join(names)}")
-            for name in names:
-                if name in self._tables or name in self._aliases:
-                    raise NasError(f"two latency tables are both called '{name}'")
-            self._tables[table.name] = table
-            self._aliases.update(dict.fromkeys(table.aliases, table.name))
-
-    def __getitem__(self, name: str) -> LatencyTable:
-        resolved = self._aliases.get(name, name)
-        if resolved not in self._tables:
-            raise unknown("device", name, [*self._tables, *self._aliases], "'nas devices' describes each.")
-        return self._tables[resolved]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
-
-    def __len__(self) -> int:
-        return len(self._tables)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._tables or name in self._aliases

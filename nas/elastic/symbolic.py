@@ -47,13 +47,14 @@ class Operator:
 
 @dataclass
 class UnitUse:
-    """One unit of the network: what it is, where, and in which architectures it is run."""
+    """One unit of the network: what it is, where, in which architectures it is run, and how many operators come before it."""
 
     unit: Unit
     path: str
     input: Shape
     guard: Value
     parent: int | None
+    step: int
     output: Shape = ()
 
 

@@ -12,7 +12,7 @@ import nas.elastic.shapes
 import nas.elastic.shapes_layout
 import nas.elastic.shapes_products  # noqa: F401  registers the shape rules
 from nas.base.errors import NasError
-from nas.choices import Choice, Value, all_of, any_of, free_choices
+from nas.choices import Choice, Codes, Value, all_of, any_of, evaluate, free_choices
 from nas.elastic.symbolic import Operator, Recorder, SymbolicTensor, UnitUse
 from nas.elastic.unit import Unit
 
@@ -34,6 +34,22 @@ class Walk:
     choices: tuple[Choice, ...]
     conditions: dict[str, Value]
     output: tuple[Value, ...]
+
+    @property
+    def image_resize(self) -> Operator | None:
+        """What brings the images to the resolution that is searched; None where it is not.
+
+        The network on a device begins after it: its images have that resolution already.
+        """
+        first = (operator for operator in self.operators if operator.kind == "resize" and operator.inputs[0].index == 0)
+        return next(first, None)
+
+    def image_side(self, codes: Codes) -> int:
+        """The width of the images on which an architecture works, given the codes of its options."""
+        if self.image_resize is not None:
+            return int(evaluate(self.image_resize.output.shape[-1], codes))
+        sides = (tensor.shape[-1] for operator in self.operators for tensor in operator.inputs if tensor.index == 0)
+        return int(evaluate(next(sides), codes))
 
 
 def walk(network: nn.Module, input_shape: tuple[Value, ...]) -> Walk:
@@ -59,7 +75,7 @@ def walk(network: nn.Module, input_shape: tuple[Value, ...]) -> Walk:
         opened.append(isinstance(unit, Unit))
         if isinstance(unit, Unit):
             parent = recorder.open_units[-1] if recorder.open_units else None
-            use = UnitUse(unit, names[module], args[0].shape[1:], recorder.guard, parent)
+            use = UnitUse(unit, names[module], args[0].shape[1:], recorder.guard, parent, len(recorder.operators))
             recorder.use(*(value for value in unit.attributes.values() if not isinstance(value, str)))
             recorder.open_units.append(len(recorder.units))
             recorder.units.append(use)

@@ -11,6 +11,7 @@ import numpy as np
 from nas.base.seeds import generator
 from nas.exporting import Comparison
 from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained, reduction_of
+from nas.runs.measured_part import kept_resolutions
 from nas.runs.searched import is_given
 from nas.searching import Objective, Scorer, Trial
 from nas.searching.problem import TOP1
@@ -92,11 +93,7 @@ def _asked(setting: Searched) -> dict[str, Any]:
         ],
         "reward": None if setting.reward is None else {"name": setting.reward.name, "weight": setting.reward.weight},
         "deployed_at": str(setting.deployed_at),
-        "latency": {
-            target.metric: _latency_source(setting, target.metric)
-            for target in setting.targets
-            if setting.space.device_of(target.metric) is not None
-        },
+        "latency": {metric: _latency_source(setting, metric) for metric in _latencies(setting)},
     }
 
 
@@ -182,22 +179,38 @@ def _network(setting: Searched, trial: Trial, trained_at: Task | None) -> dict[s
     return {"architecture": architecture, "validation": dict(trial.metrics), "costs": costs}
 
 
+def _latencies(setting: Searched) -> list[str]:
+    """The latencies among targets and objectives."""
+    named = [target.metric for target in setting.targets] + [one.name for one in setting.objectives if one.cheap]
+    return [metric for metric in dict.fromkeys(named) if metric.endswith("-latency")]
+
+
 def _latency_source(setting: Searched, metric: str) -> dict[str, Any]:
     """What a latency figure is and where it comes from."""
     table = setting.space.device_of(metric)
     assert table is not None
     return {
-        "what": "summed from measured operators",
+        "what": table.method,
         "device": table.device,
         "runtime": table.runtime,
         "dtype": table.dtype,
         "threads": table.threads,
         "batch": table.batch,
-        "resolution": table.resolution,
-        "task": str(setting.space.task_of(metric)),
+        "resolution": list(table.resolutions) if len(table.resolutions) > 1 else table.resolutions[0],
+        "task": str(setting.space.task_of(metric, setting.deployed_at)),
         "spread": None,
         "source": table.source,
+        "kept": _kept(setting, metric),
     }
+
+
+def _kept(setting: Searched, metric: str) -> dict[str, Any] | None:
+    """The resolutions that alone were searched, because a table knows no other; None where it knows all."""
+    kept = kept_resolutions(setting.space, metric, setting.deployed_at)
+    if kept is None:
+        return None
+    choice = setting.space.whole.decisions.choices[kept[0]]
+    return {"decision": choice.name, "options": [choice.options[code] for code in kept[1]]}
 
 
 def _data(manifest: Manifest) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from nas.base.files import write_json, write_text
 from nas.base.progress import Reporter
 from nas.jobs.figures import lookup_figures
 from nas.jobs.readme import lookup_readme
+from nas.jobs.remeasuring import remeasure
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, reduction_of, search_stage
 from nas.runs.folder import create_folder
@@ -72,6 +73,7 @@ def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, giv
 def _finish(folder: RunFolder, setting: LookedUp, reporter: Reporter, space: Space) -> Run:
     outcome = search_stage(folder, setting, setting.evaluator, reporter)
     figures = lookup_figures(folder, setting, outcome)
+    remeasure(setting.space, figures, reporter)
     write_json(folder.winner, figures["winner"])
     write_text(folder.readme, lookup_readme(figures))
     write_json(folder.results, figures)

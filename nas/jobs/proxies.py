@@ -13,7 +13,7 @@ from nas.architectures import Architecture
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
 from nas.data import load_data
-from nas.jobs.drawing import choose
+from nas.jobs.chosen import choose
 from nas.predicting.proxy import NotDefined, open_proxy, proxy_names
 from nas.predicting.proxy_scores import BATCH, ProxyScorer
 from nas.runs import named_space

@@ -6,14 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.base.units import LATENCY, Quantity
-from nas.supernet.space import COUNTED
+from nas.supernet.space import WALKED
 
-HEADINGS = {"macs": "multiply-adds", "params": "parameters", "memory": "activation memory"}
+HEADINGS = {
+    "macs": "multiply-adds",
+    "params": "parameters",
+    "memory": "activation memory",
+    "mcu-memory": "int8 memory",
+    "mcu-memory-float32": "in-place memory",
+    "mcu-weights": "int8 weights",
+}
 
 
 def quantity_of(metric: str) -> Quantity:
     """How a metric is written."""
-    return COUNTED.get(metric, LATENCY)
+    return WALKED.get(metric, LATENCY)
 
 
 def columns(figures: Mapping[str, Any]) -> list[str]:
@@ -48,8 +55,8 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     for metric, source in figures["latency"].items():
         runtime = source["runtime"] or "runtime not stated by the source"
         lines.append(
-            f"{metric}: {source['what']} on {source['device']} ({runtime}, {source['dtype']}, batch {source['batch']}) at "
-            f"{source['task']}; {source['source']}."
+            f"{metric}: {source['what']} on {source['device']} ({runtime}, {source['dtype'] or 'dtype not stated'}, batch "
+            f"{source['batch']}) at {source['task']}; {source['source']}."
         )
     lines.append(
         f"Multiply-adds, parameters and memory are those of the deployed network ({figures['deployed_at']}). Accuracies "
@@ -78,10 +85,19 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def kept_notes(figures: Mapping[str, Any]) -> list[str]:
+    """Which decisions were kept to what a device's table knows, a sentence each."""
+    kept = {metric: source["kept"] for metric, source in figures.get("latency", {}).items() if source.get("kept")}
+    return [
+        f"Only '{one['decision']}' {', '.join(map(str, one['options']))} was searched: {metric} was measured at no other."
+        for metric, one in kept.items()
+    ]
+
+
 def search_notes(figures: Mapping[str, Any]) -> list[str]:
     """What was searched where it was a part of the space, and how the winner was picked where that is not simply the best."""
     names = [one["name"] for one in figures.get("objectives", ())]
-    lines = []
+    lines = kept_notes(figures)
     if figures.get("reduced"):
         part = figures["reduced"]
         lines.append(
@@ -97,7 +113,20 @@ def search_notes(figures: Mapping[str, Any]) -> list[str]:
             f"The winner has the highest reward '{reward['name']}' (weight {reward['weight']:g}), which weighs accuracy "
             f"against {figures['targets'][0]['text'].replace('<=', 'around')}: that target is no bound."
         )
-    return lines + proxy_notes(figures)
+    return lines + proxy_notes(figures) + measured_notes(figures)
+
+
+def measured_notes(figures: Mapping[str, Any]) -> list[str]:
+    """A sentence for every device on which the winner was measured."""
+    lines = []
+    for metric, entry in figures["winner"].get("measured", {}).items():
+        others = [abs(one["measured"][metric]["error"]) for one in figures["runners_up"] if metric in one.get("measured", {})]
+        beside = f"; of {len(others)} runners-up by {max(others):.1f} % at most" if others else ""
+        lines.append(
+            f"{metric}, measured here as a whole network: {entry['ms']:.2f} ms (spread {entry['spread']:.2f} ms); the "
+            f"table said {entry['predicted']:.2f} ms, off by {entry['error']:+.1f} %{beside}."
+        )
+    return lines
 
 
 def proxy_notes(figures: Mapping[str, Any]) -> list[str]:

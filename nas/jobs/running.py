@@ -17,6 +17,7 @@ from nas.jobs.figures import candidate_training, search_figures, supernet_traini
 from nas.jobs.looking_up import begin_lookup, resume_lookup
 from nas.jobs.onnx_file import write_onnx
 from nas.jobs.readme import search_readme, training_readme
+from nas.jobs.remeasuring import remeasure
 from nas.jobs.run import Run
 from nas.runs import (
     Manifest,
@@ -219,6 +220,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     architecture = setting.space.decode(best.row[None])[0]
     comparison = write_onnx(network, folder.onnx, setting.space, architecture, setting.trained_at, manifest, real)
     figures = search_figures(folder, manifest, setting, training, outcome, scorer, test, comparison)
+    remeasure(setting.space, figures, reporter)
     write_json(folder.winner, figures["winner"])
     write_text(folder.readme, search_readme(figures))
     write_json(folder.results, figures)

@@ -1,4 +1,4 @@
-"""The winner of a run, layer by layer, and the Pareto front."""
+"""The winner of a run, layer by layer, and the Pareto front; or one network of a space."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from nas.base.errors import NasError
 from nas.costs import layers
+from nas.jobs.chosen import Chosen, chosen
 from nas.jobs.readme import measured
 from nas.jobs.run import Run
 from nas.searching import parse_target
@@ -23,7 +24,8 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
         targets: upper bounds such as 'macs<=200M'; the best network of the front that keeps them is shown, not the winner.
 
     Returns:
-        {"run", "architecture", "at", "device", "layers": [...], "grouped_ms", "front": [...], "results": {...}}.
+        {"run", "architecture", "at", "device", "layers": [...], "grouped_ms", "grouped_in", "costs": {...}, "front": [...],
+        "results": {...}}.
 
     Raises:
         NasError: the run is not finished, or only trained; or nothing on the front keeps the targets.
@@ -34,15 +36,15 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
     if targets:
         architecture = run.space.validate(_select(run, targets)["architecture"])
     deployed = Task(**run.manifest.plan["deployed_at"])
-    table = next((run.space.device_of(metric) for metric in figures["latency"]), None)
-    task = deployed if table is None else Task(table.channels, table.resolution, table.classes)
-    row = run.space.encode([architecture])[0]
-    codes = {name: int(code) for name, code in zip(run.space.decisions.names, row, strict=True)}
-    found = layers(run.space.walk_of(row, task), codes, table)
+    metric = next(iter(figures["latency"]), None)
+    table = None if metric is None else run.space.device_of(metric)
+    task = deployed if metric is None else run.space.task_of(metric, deployed)
+    network = Chosen(run.space, task, str(path), architecture, run)
+    found = layers(run.space.walk_of(network.row, task), network.codes, table)
     grouped = None
-    if table is not None:
+    if metric is not None:
         listed = sum(layer.milliseconds or 0.0 for layer in found)
-        grouped = run.space.cost(f"{table.name}-latency", architecture) - listed
+        grouped = round(run.space.cost(metric, architecture, deployed) - listed, 6)
     return {
         "run": str(path),
         "architecture": architecture.to_json(),
@@ -50,9 +52,43 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
         "device": table.name if table else None,
         "layers": [asdict(layer) for layer in found],
         "grouped_ms": grouped,
+        "grouped_in": None if table is None else "groups" if table.constant is None else "constant",
+        "costs": counted(Chosen(run.space, deployed, str(path), architecture, run)),
         "front": figures["front"],
         "results": figures,
     }
+
+
+def show_network(target: str, architecture: str | None = None) -> dict[str, Any]:
+    """The layers of one network of a space, and what it costs at the space's task.
+
+    Args:
+        target, architecture: see `nas.jobs.chosen`.
+
+    Returns:
+        {"space", "name", "architecture", "at", "device": None, "layers": [...], "grouped_ms": None, "costs": {...}}.
+
+    Raises:
+        NasError: no such space or architecture.
+    """
+    found = chosen(target, architecture)
+    listed = layers(found.space.walk_of(found.row, found.task), found.codes)
+    return {
+        "space": found.space.name,
+        "name": found.name,
+        "architecture": found.architecture.to_json(),
+        "at": str(found.task),
+        "device": None,
+        "layers": [asdict(layer) for layer in listed],
+        "grouped_ms": None,
+        "costs": counted(found),
+    }
+
+
+def counted(network: Chosen) -> dict[str, float]:
+    """Every cost of a network that is counted, by the name of its metric: multiply-adds, parameters, bytes."""
+    names = [name for name in network.space.metrics() if network.space.device_of(name) is None]
+    return {name: float(network.space.cost(name, network.architecture, network.task)) for name in names}
 
 
 def _select(run: Run, texts: Sequence[str]) -> dict[str, Any]:

@@ -26,14 +26,12 @@ SECONDS_TO_STOP = 30
 def describe(threads: int, runtime: str) -> dict[str, Any]:
     """What is measured on; from here on the process keeps to as many processors as there are threads."""
     processors = pin(threads)
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "runtime": runtime,
-        "pinned": processors is not None,
-        "processors": processors,
-    }
+    return {**machine(), "runtime": runtime, "pinned": processors is not None, "processors": processors}
+
+
+def machine() -> dict[str, Any]:
+    """Processor, how many of them, and system."""
+    return {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()}
 
 
 def require_same(path: Path, device: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def tabulate(name: str, measured: Measured, plan: Plan, timings: Timings) -> Lat
     return LatencyTable(
         schema=1,
         name=name,
-        device=f"{device.get('processor', 'unknown processor')}, {device.get('cores', '?')} cores, {device.get('system', '')}",
+        device=device_text(device),
         runtime=str(device.get("runtime", plan.runtime)),
         dtype=plan.dtype,
         threads=plan.threads,
@@ -75,12 +76,18 @@ def tabulate(name: str, measured: Measured, plan: Plan, timings: Timings) -> Lat
         resolution=plan.resolution,
         channels=plan.channels,
         classes=plan.classes,
+        spaces=(plan.space,),
         source=f"measured by nas measure --space {plan.space}",
         licence="none",
         note=_note(plan, accuracy is not None, timings),
         operators=tuple(entries),
         accuracy=() if accuracy is None else (accuracy,),
     )
+
+
+def device_text(device: Mapping[str, Any]) -> str:
+    """What the runner found to measure on, as a table says it."""
+    return f"{device.get('processor', 'unknown processor')}, {device.get('cores', '?')} cores, {device.get('system', '')}"
 
 
 def merged(known: LatencyTable, new: LatencyTable) -> LatencyTable:
@@ -91,6 +98,7 @@ def merged(known: LatencyTable, new: LatencyTable) -> LatencyTable:
         update={
             "operators": (*(entry for entry in known.operators if entry.key not in keys), *new.operators),
             "accuracy": (*(accuracy for accuracy in known.accuracy if accuracy.space not in spaces), *new.accuracy),
+            "spaces": tuple(dict.fromkeys((*known.spaces, *new.spaces))),
             "source": new.source if new.source in known.source else f"{known.source}; {new.source}",
         }
     )

@@ -112,7 +112,7 @@ def read_targets(config: RunConfig, space: Space) -> tuple[tuple[Target, ...], i
     asked = None if config.deploy_resolution is None else Task(resolution=config.deploy_resolution)
     for target in tabled:
         _require_possible(space, target, asked, config)
-    tables = [space.task_of(target.metric).resolution for target in tabled]
+    tables = [space.task_of(target.metric, asked).resolution for target in tabled]
     if len(set(tables)) > 1 and config.deploy_resolution is None:
         raise NasError(f"the targets' tables were measured at different resolutions: {sorted(set(tables))} px")
     return targets, next(iter(tables), None)

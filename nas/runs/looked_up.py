@@ -11,6 +11,7 @@ from nas.base.seeds import generator
 from nas.data import ImageData, load_data
 from nas.runs.aims import Searched, checked_strategy, read_aims, read_targets
 from nas.runs.config import RunConfig
+from nas.runs.measured_part import measured_part
 from nas.runs.proxied import ProxiesAsked, open_scorer, proxies_asked, require_usable
 from nas.runs.setting import compute_device
 from nas.searching import ArrayHistory, PredictorEvaluator, TableEvaluator
@@ -50,6 +51,7 @@ def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None) 
     measured = () if evaluator is None else evaluator.metrics
     asked = proxies_asked(config, space, measured)
     _require_untrained(config, asked)
+    space = measured_part(space, config)
     targets, resolution = read_targets(config, space)
     data = load_data(config.data, resolution=config.resolution, seed=config.seed) if asked.names else None
     task = space.task if evaluator is not None or data is None else _task_of(data)

@@ -84,6 +84,12 @@ def reduction_of(space: Space) -> Reduction | None:
     return _reductions.get(space)
 
 
+def keep_reduction(space: Space, part: Space) -> None:
+    """Note that a part of a space was reduced as the space was."""
+    if space in _reductions:
+        _reductions[part] = _reductions[space]
+
+
 def _group(decisions: Decisions, unit: KeptUnit) -> Group:
     missing = [name for name in unit.decisions if name not in decisions.column]
     if missing:

@@ -12,6 +12,7 @@ from nas.base.errors import NasError
 from nas.data import Augmentation, ImageData, TrainingBatches, load_data
 from nas.runs.aims import Searched, checked_strategy, read_aims, read_targets
 from nas.runs.config import RunConfig
+from nas.runs.measured_part import measured_part
 from nas.runs.proxied import open_scorer, proxies_asked, require_usable
 from nas.runs.trained import SupernetFacts, read_facts
 from nas.supernet import Space, Supernet, Task, open_space
@@ -91,6 +92,7 @@ def prepare(config: RunConfig, space: Space | None = None, scores: Path | None =
     if not space.separate and config.supernet is None:
         require_fit(config.trainer, trainer, space.whole, recipe)
     compute = compute_device(config.compute)
+    space = measured_part(space, config)
     targets, resolution = read_targets(config, space)
     facts = read_facts(Path(config.supernet)) if config.supernet is not None else None
     data = _data(config, space, facts)

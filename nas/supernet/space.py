@@ -19,15 +19,16 @@ from nas.base.seeds import integer_seed
 from nas.base.units import COUNT, LATENCY, MEMORY, Quantity
 from nas.choices import Option, evaluate
 from nas.costs import (
+    MEMORY_MODELS,
+    WEIGHT_MODELS,
     CompiledCost,
     LatencyTable,
     RowCost,
     Term,
     devices,
     latency_terms,
-    macs_terms,
     memory_cost,
-    parameter_terms,
+    summed_terms,
 )
 from nas.elastic import Dimension, Walk, walk
 from nas.elastic.batchable import unbatchable
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 COUNTED = {"macs": COUNT, "params": COUNT, "memory": MEMORY}
 """The costs that every space has, with the units in which they are written."""
+
+WALKED = {**COUNTED, **dict.fromkeys([*MEMORY_MODELS, *WEIGHT_MODELS], MEMORY)}
+"""Those of a space whose networks are walked together: also the bytes that they take on small devices."""
 
 
 class _Uninitialised(TorchFunctionMode):
@@ -224,15 +228,15 @@ class Space(SearchSpace):
         task = task or self.task
         row = self.encode([architecture])[0]
         codes = dict(zip(self.decisions.names, row.tolist(), strict=True))
-        for operator in self.walk_of(row, task).operators:
-            if operator.kind == "resize" and operator.inputs[0].index == 0:
-                channels, height, width = (int(evaluate(size, codes)) for size in operator.output.shape[1:])
-                return channels, height, width
-        return task.input_shape
+        resize = self.walk_of(row, task).image_resize
+        if resize is None:
+            return task.input_shape
+        channels, height, width = (int(evaluate(size, codes)) for size in resize.output.shape[1:])
+        return channels, height, width
 
     def metrics(self) -> dict[str, Quantity]:
         """Every cost this space can be asked for by name, with its unit."""
-        return {**COUNTED, **{f"{name}-latency": LATENCY for name in devices()}}
+        return {**WALKED, **{f"{name}-latency": LATENCY for name in devices()}}
 
     def device_of(self, metric: str) -> LatencyTable | None:
         """The table behind a latency metric such as 'pixel-latency', aliases included; None for the counted costs.
@@ -240,7 +244,7 @@ class Space(SearchSpace):
         Raises:
             NasError: the metric is unknown.
         """
-        if metric in COUNTED:
+        if metric in WALKED:
             return None
         if not metric.endswith("-latency"):
             raise unknown("metric", metric, self.metrics())
@@ -249,24 +253,32 @@ class Space(SearchSpace):
     def task_of(self, metric: str, task: Task | None = None) -> Task:
         """The task at which a metric is computed: a table's own for latencies, the given or the space's for counts.
 
-        A latency table was measured at one resolution, with one number of classes; asking it for another resolution is an
-        error.
+        A latency table was measured at some resolutions, with one number of classes; asking it for another resolution is an
+        error. Without a task it is the space's own resolution where that was measured, else the largest that was. Where the
+        resolution is searched, the task's is that of the largest option, and `latency_terms` tells the options apart.
         """
         table = self.device_of(metric)
-        if table is None:
-            return task or self.task
-        if task is not None and task.resolution != table.resolution:
+        return (task or self.task) if table is None else self.task_for(table, task)
+
+    def task_for(self, table: LatencyTable, task: Task | None = None) -> Task:
+        """The task at which a latency table is summed up; see `task_of`."""
+        own = (task or self.task).resolution
+        if not self.separate and self.walk(self.task).image_resize is not None:
+            return Task(table.channels, own, table.classes)
+        if task is not None and own not in table.resolutions:
             raise NasError(
-                f"table '{table.name}' was measured at {table.resolution} px and says nothing about {task.resolution} px; "
-                f"use --deploy-resolution {table.resolution}, or a table for {task.resolution} px"
+                f"table '{table.name}' was measured at {table.sides} and says nothing about {own} px; "
+                f"use --deploy-resolution {table.resolutions[-1]}, or a table for {own} px"
             )
-        return Task(table.channels, table.resolution, table.classes)
+        return Task(table.channels, table.resolution_for(own), table.classes)
 
     def compiled(self, metric: str, task: Task | None = None) -> RowCost:
         """A cost as a function of integer rows (N, D) -> (N,).
 
         Args:
-            metric: 'macs' (multiply-adds), 'params', 'memory' (bytes of peak activation), or '<device>-latency' (ms).
+            metric: 'macs' (multiply-adds), 'params', 'memory' (bytes of peak activation), one of the other memory models
+                (see `nas.costs.memory`), 'weights' or 'mcu-weights' (bytes, see `nas.costs.weights`), or '<device>-latency'
+                (ms).
             task: for counts the space's own by default; a table is always evaluated at its own.
         """
         table = self.device_of(metric)
@@ -275,8 +287,8 @@ class Space(SearchSpace):
         known, cost = self._costs.get((name, at), (None, None))
         if cost is None or known is not table:  # a table of the user's own can be replaced
             cost = (
-                memory_cost(self.whole.decisions, self.walk(at))
-                if name == "memory"
+                memory_cost(self.whole.decisions, self.walk(at), MEMORY_MODELS[name])
+                if name in MEMORY_MODELS
                 else CompiledCost(self.whole.decisions, self.terms(metric, task))
             )
             self._costs[name, at] = table, cost
@@ -292,20 +304,33 @@ class Space(SearchSpace):
         found = self.walk(self.task_of(metric, task))
         if table is not None:
             return latency_terms(found, table)
-        if metric == "memory":
+        if metric in MEMORY_MODELS:
             raise NasError("the peak memory of a network is no sum over its operators; use macs, params or a device's latency")
-        return macs_terms(found) if metric == "macs" else parameter_terms(found)
+        return summed_terms(found, metric)
 
     def cost(
         self, metric: str, architectures: Architecture | Iterable[Architecture] | np.ndarray, task: Task | None = None
     ) -> Any:
-        """The cost of one architecture (a float), or of several or of integer rows (an array (N,))."""
-        compiled = self.compiled(metric, task)
-        if isinstance(architectures, Architecture):
-            return float(compiled(self.encode([architectures]))[0])
+        """The cost of one architecture (a float), or of several or of integer rows (an array (N,)).
+
+        Raises:
+            NasError: the metric is unknown, its table does not cover the space, or was not measured at the resolution of one of
+                the architectures.
+        """
         if isinstance(architectures, np.ndarray):
-            return compiled(self.decisions.check(architectures))
-        return compiled(self.encode(architectures))
+            rows = self.decisions.check(architectures)
+        else:
+            rows = self.encode([architectures] if isinstance(architectures, Architecture) else architectures)
+        costs = self.compiled(metric, task)(rows)
+        unknown_costs = np.flatnonzero(np.isinf(costs))
+        if len(unknown_costs):
+            table = self.device_of(metric)
+            side = self.input_shape(self.decode(rows[unknown_costs[:1]])[0], self.task_of(metric, task))[-1]
+            raise NasError(
+                f"table '{table.name if table else metric}' was measured at {table.sides if table else 'other sizes'} and says "
+                f"nothing about images of {side} px, on which this architecture works; choose one of another resolution"
+            )
+        return float(costs[0]) if isinstance(architectures, Architecture) else costs
 
     def network(self, architecture: Architecture, task: Task, seed: int = 0) -> fx.GraphModule:
         """One architecture as a plain torch module with fresh weights."""

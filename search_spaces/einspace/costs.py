@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.architectures.decisions import Rows
-from nas.costs.memory import BYTES_PER_ELEMENT
+from nas.costs.memory_model import BYTES_PER_ELEMENT
 from nas.supernet import Task
 from search_spaces.einspace.program import VIEWS, Program
 

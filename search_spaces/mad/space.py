@@ -12,7 +12,7 @@ from torch import fx
 from nas.architectures.decisions import Rows
 from nas.base.errors import unknown
 from nas.choices import Choice, Option, minimum
-from nas.costs import RowCost, Term, macs_terms, parameter_terms
+from nas.costs import RowCost, Term, summed_terms
 from nas.elastic import Walk
 from nas.supernet import SeparateSpace, Space, Task
 from nas.supernet.extract import extract
@@ -138,8 +138,7 @@ class MadSpace(SeparateSpace):
 
     def terms(self, metric: str, task: Task | None = None) -> list[Term]:
         """The terms of 'macs' or 'params'."""
-        found = self.counting_walk(task)
-        return macs_terms(found) if metric == "macs" else parameter_terms(found)
+        return summed_terms(self.counting_walk(task), metric)
 
 
 def _known(stem: int, *blocks: tuple[int, int, int, int]) -> dict[str, Option]:

@@ -80,7 +80,7 @@ def middle_channels(width: Value, judge: ConvNormAct, *modules: nn.Module) -> It
 
 
 class Convolution(ConvNormAct):
-    """The same as a unit of its own: stem and head."""
+    """The same as a unit of its own: stem and head, or a searched layer at a position (see `nas.elastic.Unit`)."""
 
     def __init__(
         self,
@@ -90,9 +90,10 @@ class Convolution(ConvNormAct):
         stride: int,
         activation: type[nn.Module],
         norm: NormFigures = PLAIN_NORM,
+        position: str = "",
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, activation, norm)
-        self.unit = Unit("conv", {"kernel": kernel_size, "stride": stride, "act": activation.__name__.lower()})
+        self.unit = Unit("conv", {"kernel": kernel_size, "stride": stride, "act": activation.__name__.lower()}, position)
 
 
 class Shortcut(nn.Module):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from nas.base.errors import NasError
+from nas.elastic import Unit
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,22 @@ class Place:
     def keeps_shape(self) -> bool:
         """Whether what leaves the layer has the shape of what enters it."""
         return self.stride == 1 and self.in_channels == self.out_channels
+
+
+class Skip(nn.Identity):
+    """A searched layer that is left out: nothing that a device runs, but a place of the network that a linear model weighs.
+
+    Args:
+        position: see `nas.elastic.Unit`.
+    """
+
+    def __init__(self, position: str) -> None:
+        super().__init__()
+        self.unit = Unit("skip", position=position)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> the same."""
+        return x
 
 
 def places(stages: Sequence[Stage], in_channels: int) -> Iterator[Place]:

@@ -8,7 +8,7 @@ batch norm, activation and the layer's stride) that the change of shape needs, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -18,7 +18,7 @@ from nas.choices import Choice
 from nas.elastic import OperatorChoice, Unit
 from nas.supernet import Space, Task
 from search_spaces.mbconv.blocks import Classifier, ConvNormAct, Convolution
-from search_spaces.mbconv.chain import Place, Stage, blocks, named, places
+from search_spaces.mbconv.chain import Place, Skip, Stage, blocks, named, places
 from search_spaces.mbconv.shuffle import ChannelShuffle
 
 BLOCKS = {
@@ -43,6 +43,12 @@ STAGES = (
     Stage(352, 1, 1),
 )
 """The searched stages."""
+
+SMALL_STAGES = (STAGES[0], Stage(24, 4, 1), *STAGES[2:])
+"""The stages for images of 32 px, where neither the stem nor the second stage has a stride."""
+
+SMALL_HEAD = 1504
+"""Width of the last convolution there."""
 
 HEAD = 1984
 """Width of the last convolution of FBNet-B and C; FBNet-A has 1504."""
@@ -79,8 +85,10 @@ class FBNetBlock(nn.Module):
 
 def searched_layer(place: Place) -> nn.Module:
     """One searched layer: each block is a module of its own."""
-    skipped = (
-        nn.Identity() if place.keeps_shape else Convolution(place.in_channels, place.out_channels, 1, place.stride, nn.ReLU)
+    skipped: nn.Module = (
+        Skip(place.name)
+        if place.keeps_shape
+        else Convolution(place.in_channels, place.out_channels, 1, place.stride, nn.ReLU, position=place.name)
     )
     candidates: dict[str, nn.Module] = {"skip": skipped}
     for name, (kernel, expand, groups) in BLOCKS.items():
@@ -95,13 +103,23 @@ class FBNetNetwork(nn.Module):
         task: what it is built for.
         head: width of the last convolution.
         dropout: before the last layer.
+        stem_stride: of the first convolution.
+        stages: the searched stages.
     """
 
-    def __init__(self, task: Task, head: int = HEAD, dropout: float = 0.2) -> None:
+    def __init__(
+        self,
+        task: Task,
+        head: int = HEAD,
+        dropout: float = 0.2,
+        stem_stride: int = 2,
+        stages: Sequence[Stage] = STAGES,
+    ) -> None:
         super().__init__()
-        self.stem = Convolution(task.channels, 16, 3, 2, nn.ReLU)
-        self.layers = nn.Sequential(*map(searched_layer, places(STAGES, 16)))
-        self.head = Convolution(STAGES[-1].width, head, 1, 1, nn.ReLU)
+        self.stage_layers = [stage.layers for stage in stages]
+        self.stem = Convolution(task.channels, 16, 3, stem_stride, nn.ReLU)
+        self.layers = nn.Sequential(*map(searched_layer, places(stages, 16)))
+        self.head = Convolution(stages[-1].width, head, 1, 1, nn.ReLU)
         self.classifier = Classifier(head, task.classes, dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -110,7 +128,7 @@ class FBNetNetwork(nn.Module):
 
     def block_sequence(self) -> list[nn.Module]:
         """The stages; see `nas.supernet.blocks`."""
-        return blocks([self.stem], [*self.layers], [stage.layers for stage in STAGES])
+        return blocks([self.stem], [*self.layers], self.stage_layers)
 
 
 KNOWN = {
@@ -137,4 +155,16 @@ def fbnet(head: int = HEAD, dropout: float = 0.2) -> Space:
         task=Task(channels=3, resolution=224, classes=1000),
         summary="22 layers of kernel 3 or 5, expansion 1 (also in groups), 3 or 6, or skipped",
         source="Wu et al., FBNet, 2019",
+    )
+
+
+def fbnet_cifar() -> Space:
+    """The space for images of 32 px, as in HW-NAS-Bench (Li et al., HW-NAS-Bench: Hardware-Aware Neural Architecture Search
+    Benchmark, 2021), for CIFAR-100 by default."""
+    return Space(
+        "mbconv:fbnet-cifar",
+        partial(FBNetNetwork, head=SMALL_HEAD, stem_stride=1, stages=SMALL_STAGES),
+        task=Task(channels=3, resolution=32, classes=100),
+        summary="the 22 layers of FBNet for images of 32 px, with two strides less",
+        source="Li et al., HW-NAS-Bench, 2021",
     )

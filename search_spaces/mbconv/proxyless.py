@@ -16,7 +16,7 @@ from nas.choices import Choice
 from nas.elastic import OperatorChoice
 from nas.supernet import Space, Task
 from search_spaces.mbconv.blocks import Classifier, Convolution, MBConv, NormFigures
-from search_spaces.mbconv.chain import Place, Stage, blocks, named, places, rewidened
+from search_spaces.mbconv.chain import Place, Skip, Stage, blocks, named, places, rewidened
 
 OPERATORS = {f"k{kernel}e{expand}": (kernel, expand) for expand in (3, 6) for kernel in (3, 5, 7)}
 """Kernel and expansion of each operator, from the cheapest to the dearest."""
@@ -25,14 +25,17 @@ STAGES = (Stage(32, 4, 2), Stage(40, 4, 2), Stage(80, 4, 2), Stage(96, 4, 1), St
 """The searched stages."""
 
 WIDTHS = tuple(stage.width for stage in STAGES)
-"""Their widths in the published network for phones; the authors' search code starts from 24 instead of 32."""
+"""Their widths in the published network for phones."""
+
+NARROW = (24, *WIDTHS[1:])
+"""The widths from which the authors' search code starts."""
 
 NORM = NormFigures(eps=1e-3, momentum=0.1)
 
 
 def searched_layer(place: Place) -> nn.Module:
     """One searched layer: each operator is a module of its own."""
-    candidates: dict[str, nn.Module] = {"skip": nn.Identity()} if place.keeps_shape else {}
+    candidates: dict[str, nn.Module] = {"skip": Skip(place.name)} if place.keeps_shape else {}
     for name, (kernel, expand) in OPERATORS.items():
         candidates[name] = MBConv(
             place.in_channels,
@@ -82,13 +85,18 @@ KNOWN = {
 """The network that the paper found for the Pixel 1."""
 
 
-def proxyless(widths: Sequence[int] = WIDTHS, dropout: float = 0.0) -> Space:
+def proxyless(widths: Sequence[int] = WIDTHS, dropout: float = 0.0, name: str = "mbconv:proxyless") -> Space:
     """The space, for ImageNet by default; see `ProxylessNetwork`."""
     return Space(
-        "mbconv:proxyless",
+        name,
         partial(ProxylessNetwork, widths=widths, dropout=dropout),
         known=KNOWN,
         task=Task(channels=3, resolution=224, classes=1000),
         summary="21 layers of kernel 3, 5 or 7, expansion 3 or 6, or left out",
         source="Cai et al., ProxylessNAS, 2019",
     )
+
+
+def proxyless_w24() -> Space:
+    """The space with the widths of the authors' search code."""
+    return proxyless(NARROW, name="mbconv:proxyless-w24")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.costs import CompiledCost, MemoryOfRows, memory_terms
+from nas.costs import MEMORY_MODELS, CompiledCost, MemoryOfRows, memory_terms
 from nas.supernet import Task, open_space
 
 
+@pytest.mark.parametrize("metric", ["memory", "mcu-memory"])
 @pytest.mark.parametrize("name", ["mbconv:single-path", "mbconv:attentive", "cells:nats-size", "vit:resnas-tiny"])
-def test_both_ways_agree(name: str) -> None:
-    space = open_space(name)
+def test_both_ways_agree(name: str, metric: str) -> None:
+    space, model = open_space(name), MEMORY_MODELS[metric]
     walk = space.walk(Task(3, 32, 10))
     rows = space.decisions.sample(np.random.default_rng(0), 40)
-    together = CompiledCost(space.decisions, memory_terms(walk), reduction="max")(rows)
-    np.testing.assert_array_equal(MemoryOfRows(space.decisions, walk)(rows), together)
+    together = CompiledCost(space.decisions, memory_terms(walk, model), reduction="max")(rows)
+    np.testing.assert_array_equal(MemoryOfRows(space.decisions, walk, model)(rows), together)
     assert len(set(together)) > 1

@@ -10,7 +10,7 @@ import pytest
 
 from nas.base.errors import NasError
 from nas.costs import LatencyTable, load_table
-from nas.costs.table import Devices
+from nas.costs.devices import Devices
 
 GOOD: dict[str, Any] = {
     "schema": 1,
@@ -56,7 +56,19 @@ def operators(*entries: dict[str, Any]) -> dict[str, Any]:
 BAD: dict[str, tuple[object, str]] = {
     "unknown field": ({**GOOD, "colour": "red"}, "colour"),
     "unknown field of an operator": (operators({"key": "a", "ms": 1.0, "unit": "s"}), r"operators\.0\.unit"),
-    "negative": (operators({"key": "a", "ms": 1.0}, {"key": "b", "ms": -1.0}), r"operators\.1\.ms"),
+    "negative": (operators({"key": "a", "ms": 1.0}, {"key": "b", "ms": -1.0}), r"operators\.1\.ms is -1.*constant"),
+    "constant": ({**GOOD, "constant": {"ms": 1.0}}, r"constant\.keys"),
+    "infinite constant": (json.dumps({**GOOD, "constant": {"keys": [], "ms": float("inf")}}), r"constant\.ms"),
+    "no resolution": ({**GOOD, "resolution": []}, "resolution"),
+    "one of several resolutions": ({**GOOD, "resolution": [8, 0]}, "resolution"),
+    "operator of another resolution": (
+        operators({"key": "a", "ms": 1.0, "resolution": 9}),
+        r"operators\.0\.resolution is 9.*8 px",
+    ),
+    "duplicate resolution": (
+        operators({"key": "a", "ms": 1.0, "resolution": 8}, {"key": "a", "ms": 2.0, "resolution": 8}),
+        r"'a' twice.*8 px",
+    ),
     "not a number": (operators({"key": "a", "ms": "fast"}), r"operators\.0\.ms"),
     "NaN": (json.dumps(operators({"key": "a", "ms": float("nan")})), r"operators\.0\.ms"),
     "infinite": (json.dumps(operators({"key": "a", "ms": float("inf")})), r"operators\.0\.ms"),

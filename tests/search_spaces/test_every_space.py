@@ -21,7 +21,15 @@ ALWAYS = ("builds", "choices", "canonical", "closed", "reachable", "known", "nor
 """Checks that the quick tests make for every preset; the slow ones make all."""
 
 SIBLINGS = (
-    *("hytra:bossnas", "hytra:bossnet", "mbconv:ofa-proxyless", "vit:autoformer-b", "vit:autoformer-s"),
+    *(
+        "hytra:bossnas",
+        "hytra:bossnet",
+        "mbconv:fbnet-cifar",
+        "mbconv:ofa-proxyless",
+        "mbconv:ofa-w1.2",
+        "mbconv:proxyless-w24",
+    ),
+    *("vit:autoformer-b", "vit:autoformer-s"),
     *("vit:resnas-medium", "vit:resnas-small", "vit:s3-b", "vit:s3-s"),
 )
 """Presets that differ from another one in figures alone, which the tests of their family hold them to: the slow tests check

@@ -6,7 +6,7 @@ import pytest
 
 import nas.supernet.space
 from nas.costs import LatencyTable, required_keys
-from nas.costs.table import Devices
+from nas.costs.devices import Devices
 from nas.supernet import Space
 
 

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 
 from nas.base.errors import NasError
-from nas.costs import CompiledCost
+from nas.costs import MEMORY_MODELS, CompiledCost
 from nas.supernet import Space, Task
 
 ResourceForm = Literal["mul-log", "add-linear"]
@@ -52,11 +53,16 @@ def summed_cost(space: Space, metric: str, task: Task) -> CompiledCost:
     """
     table = space.device_of(metric)
     cost = None
-    if metric != "memory":  # which may take long to compile
+    if metric not in MEMORY_MODELS:  # which may take long to compile
         cost = space.compiled(metric, None if table is not None else replace(task, resolution=space.task.resolution))
     if not isinstance(cost, CompiledCost) or cost.reduction != "sum" or cost.untabulated:
         raise NasError(
             f"metric '{metric}' is no sum over the operators of a network of space '{space.name}', so it has no expectation "
             "that could be learnt; use macs, params or a device's latency"
+        )
+    if table is not None and not all(np.isfinite(values).all() for _, values in cost.tables):
+        raise NasError(
+            f"table '{table.name}' was measured at {table.sides}, and space '{space.name}' searches other resolutions, too, so "
+            "the mean over all architectures is not known; use macs or params"
         )
     return cost

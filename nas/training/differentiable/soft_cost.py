@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nas.base.errors import NasError
-from nas.costs import CompiledCost, expected, latency_terms, macs_terms, parameter_terms
+from nas.costs import CompiledCost, expected, latency_terms, summed_terms
 from nas.elastic import Walk, walk
 from nas.supernet import Relaxation, Space, Task
 from nas.supernet.places import shapes_of_places
@@ -97,13 +97,7 @@ def operator_costs(space: Space, metric: str, task: Task, whole: CompiledCost) -
     at = space.task_of(metric) if table is not None else replace(task, resolution=space.task.resolution)
 
     def cost_of(found: Walk) -> float:
-        terms = (
-            latency_terms(found, table)
-            if table is not None
-            else macs_terms(found)
-            if metric == "macs"
-            else parameter_terms(found)
-        )
+        terms = latency_terms(found, table) if table is not None else summed_terms(found, metric)
         return sum(float(np.asarray(term.evaluate({})).item()) for term in terms)
 
     network = space.without_memory(at)

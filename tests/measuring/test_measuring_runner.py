@@ -1,0 +1,150 @@
+"""The runner, as it runs on a device: in a process of its own, with a loader that keeps time by a script."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nas.base.errors import NasError
+from nas.base.progress import Silent
+from nas.measuring import Model, Plan, open_connection, read_plan, read_timings
+
+LOADER = """
+import time
+from pathlib import Path
+
+def version():
+    return "1.0"
+
+def load(path, inputs, threads, dtype):
+    folder = Path(path).parent
+    with (folder / "loads.txt").open("a") as file:
+        file.write(Path(path).name + " " + str(inputs[0].shape) + "\\n")
+    loads = (folder / "loads.txt").read_text().count("\\n")
+    limit = folder / "stop_after.txt"
+    if limit.exists() and loads > int(limit.read_text()):
+        raise RuntimeError("the board lost power")
+    wait = float(Path(path).read_text())
+    return lambda: time.sleep(wait)
+"""
+
+
+def written(folder: Path, waits: tuple[float, ...] = (0.002, 0.006), **changed: object) -> Plan:
+    folder.mkdir(exist_ok=True)
+    loader = folder / "given.py"
+    loader.write_text(LOADER)
+    for number, wait in enumerate(waits):
+        (folder / f"{number}.model").write_text(str(wait))
+    models = tuple(Model(name=f"m{n}", file=f"{n}.model", inputs=((1, 3),)) for n in range(len(waits)))
+    settings = {"rounds": 3, "most_rounds": 3, "warmups": 0, "calls": 3, **changed}
+    plan = Plan(
+        runtime="scripted", dtype="float32", threads=1, batch=1, space="s", resolution=8, channels=3, classes=2, models=models,
+        **settings,
+    )  # fmt: skip
+    plan.write(folder, loader)
+    assert read_plan(folder) == plan
+    return plan
+
+
+def test_what_is_timed_is_what_calls_take(tmp_path: Path) -> None:
+    plan = written(tmp_path / "work")
+    open_connection("here").run(tmp_path / "work", plan, Silent())
+    found = read_timings(tmp_path / "work", plan)
+    assert found.finished
+    assert found.device["runtime"] == "scripted 1.0"
+    assert [found.figures[n].count for n in range(2)] == [3, 3]
+    # How much later a process is woken is the machine's affair.
+    assert found.figures[0].ms >= 2
+    assert found.figures[1].ms >= 6
+    loads = (tmp_path / "work" / "loads.txt").read_text().splitlines()
+    # In each round the reference once, and both models.
+    assert len(loads) == 9
+    assert set(loads) == {"0.model (1, 3)", "1.model (1, 3)"}
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7])
+def test_a_runner_that_was_stopped_goes_on_and_times_nothing_twice(tmp_path: Path, stop: int) -> None:
+    folder = tmp_path / "work"
+    plan = written(folder)
+    (folder / "stop_after.txt").write_text(str(stop))
+    with pytest.raises(NasError, match=r"the board lost power.*What was timed is kept"):
+        open_connection("here").run(folder, plan, Silent())
+    before = (folder / "timings.jsonl").read_text()
+    assert len(before.splitlines()) == stop
+    assert not read_timings(folder, plan).finished
+    with (folder / "timings.jsonl").open("a") as file:
+        file.write('{"round": 0, "mod')  # as a process leaves it that was killed while it wrote
+    (folder / "stop_after.txt").unlink()
+    open_connection("here").run(folder, plan, Silent())
+    after = (folder / "timings.jsonl").read_text()
+    assert after.startswith(before)
+    entries = [json.loads(line) for line in after.splitlines()]
+    timed = [(entry["round"], entry["model"]) for entry in entries if entry["model"] >= 0]
+    assert sorted(timed) == [(number, model) for number in range(3) for model in range(2)]
+    assert read_timings(folder, plan).finished
+
+
+def test_the_order_is_new_in_every_round_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    orders = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        plan = written(tmp_path / name, (0.0,) * 12, seed=seed)
+        open_connection("here").run(tmp_path / name, plan, Silent())
+        entries = [json.loads(line) for line in (tmp_path / name / "timings.jsonl").read_text().splitlines()]
+        orders.append([[e["model"] for e in entries if e["round"] == number and e["model"] >= 0] for number in range(3)])
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0][0] != orders[0][1] != orders[0][2]
+    assert all(sorted(order) == list(range(12)) for order in orders[0])
+
+
+def test_what_spreads_is_timed_for_longer(tmp_path: Path) -> None:
+    from nas.measuring.runner import due
+
+    plan = {"models": [0, 1], "rounds": 4, "most_rounds": 9, "spread": 0.02}
+    timings = {-1: {}, 0: {n: [1.0] for n in range(4)}, 1: {n: [1.0 + n] for n in range(4)}}
+    assert due(plan, timings, 4) == [1]
+    assert due(plan, timings, 3) == []
+    assert due(plan, {-1: {}, 0: {0: [1.0]}, 1: {}}, 0) == [1]
+
+
+def test_the_runner_needs_nothing_of_nas(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    written(folder)
+    code = (
+        "import sys, runpy\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('nas', 'torch', 'hardware'): raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        f"sys.argv = ['runner.py', {str(folder)!r}]\n"
+        f"runpy.run_path({str(folder / 'runner.py')!r}, run_name='__main__')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "{}", '{"round": 0, "model": 7, "ms": 1.0, "busy": null}', '{"round": 0, "model": 0, "ms": NaN, "busy": 0}']
+)
+def test_timings_that_are_none_are_told(tmp_path: Path, line: str) -> None:
+    plan = written(tmp_path / "work")
+    (tmp_path / "work" / "timings.jsonl").write_text(line + "\n")
+    with pytest.raises(NasError, match=r"timings.jsonl, line 1 is no timing"):
+        read_timings(tmp_path / "work", plan)
+
+
+def test_drift_and_noise_are_told(tmp_path: Path) -> None:
+    plan = written(tmp_path / "work", (0.0,) * 4)
+    lines = []
+    for number in range(6):
+        lines.append({"round": number, "model": -1, "ms": 1.0 + 0.02 * number, "busy": 0.0})
+        lines += [{"round": number, "model": m, "ms": 1.0 + 0.5 * (number % 2) * (m > 0), "busy": 0.5} for m in range(4)]
+    (tmp_path / "work" / "timings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = read_timings(tmp_path / "work", plan)
+    assert found.drift == pytest.approx(1.09 / 1.01 - 1)
+    assert found.figures[0].spread == 0
+    assert found.figures[1].ms == 1.25 and found.figures[1].spread == pytest.approx(0.25)
+    texts = found.warnings()
+    assert [any(word in text for text in texts) for word in ("drifted", "noisy", "busy during 80%")] == [True] * 3
