@@ -36,7 +36,7 @@ def _traced(network: nn.Module, inputs: int) -> fx.GraphModule:
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
     given = [fx.Proxy(graph.placeholder(f"input{number}"), tracer) for number in range(inputs)]
-    if list(network.children()) or list(network.parameters(recurse=False)):
+    if len(list(network.modules())) > 1 or len(list(network.parameters(recurse=False))) > 0:
         return fx.symbolic_trace(network)
     graph.output(network(*given).node)
     return fx.GraphModule(nn.Module(), graph)

@@ -1,4 +1,4 @@
-"""Finding spaces, trainers, strategies, predictors, devices and runtimes through entry points.
+"""Finding spaces, trainers, strategies, predictors, devices, runtimes and connections through entry points.
 
 The built-in ones are declared in this project's own pyproject.toml exactly as anybody else's package would declare its
 own; `nas` never imports the rooms that hold them by name.
@@ -13,7 +13,7 @@ from typing import Any
 
 from nas.base.errors import NasError, unknown
 
-KINDS = ("spaces", "trainers", "strategies", "predictors", "proxies", "devices", "runtimes")
+KINDS = ("spaces", "trainers", "strategies", "predictors", "proxies", "devices", "runtimes", "connections")
 
 
 @cache

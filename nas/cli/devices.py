@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -64,22 +63,41 @@ def one_device(
 
 @devices_app.command()
 def add(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A latency table: JSON, as docs/tables.md describes it.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A latency table, as docs/tables.md describes it, or the results.json of 'nas measure --bundle'.",
+        ),
+    ],
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of the table that a results.json makes: NAME gives the target NAME-latency."),
+    ] = None,
+    space: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Whose operators a results.json times. [default: the installed space that it names]"),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of a table of this name that you added.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Check a latency table of your own and install it beside those that ship."""
+    """Check a latency table of your own, or what was measured with a bundle, and install it beside those that ship."""
     with guarded(json):
-        from nas.costs import install_table, load_table
+        from nas.jobs.adding import add_device
 
-        table = load_table(Path(file))
-        path = install_table(table, replace)
-        steps = [f"nas devices {table.name}", f"nas search --target {table.name}-latency=LIMIT"]
+        added = add_device(file, name, space, replace)
         if json:
-            print_json({"name": table.name, "file": str(path), "operators": len(table.operators), "next": steps})
+            print_json(added)
             return
-        print(f"Added '{table.name}' ({table.device}; {len(table.operators)} operators): {path}")
-        print("Next:\n" + "\n".join(f"    {step}" for step in steps))
+        print(f"Added '{added['name']}' ({added['device']}; {added['operators']} operators): {added['file']}")
+        for accuracy in added["accuracy"]:
+            print(
+                f"Error on {accuracy['networks']} whole networks of {accuracy['space']}: {accuracy['mape']:.2f} % on average, "
+                f"{accuracy['within_10']:.0f} % of them within 10 %"
+            )
+        for warning in added["warnings"]:
+            print(f"Warning: {warning}.")
+        print("Next:\n" + "\n".join(f"    {step}" for step in added["next"]))
 
 
 @devices_app.command()

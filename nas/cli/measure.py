@@ -6,6 +6,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from nas.base.errors import NasError
 from nas.cli import options
 from nas.cli.guard import guarded, print_json
 
@@ -15,9 +16,12 @@ measure_app = typer.Typer()
 @measure_app.command()
 def measure(
     device: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="A name for this machine's table, such as my-cpu; or ssh://user@host, adb:SERIAL."),
-    ] = "cpu",
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAME",
+            help="A name for this machine's table, such as my-cpu; or ssh://user@host, adb:SERIAL. [default: cpu]",
+        ),
+    ] = None,
     space: options.Space = "mbconv",
     name: Annotated[
         Optional[str],  # noqa: UP045
@@ -41,6 +45,16 @@ def measure(
         Optional[str],  # noqa: UP045
         typer.Option(help="Folder for models and timings. [default: measurements/NAME]"),
     ] = None,
+    python: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of a device with an address, such as ~/venv/bin/python there. [default: python3]"),
+    ] = None,
+    bundle: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="FILE.zip", help="Time nothing; write a zip to be run by hand on a machine not reached from here."
+        ),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List what would be timed, and how long it takes, and stop.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -50,6 +64,7 @@ def measure(
     """
     with guarded(json):
         from nas.cli.progress import TerminalReporter
+        from nas.jobs.measuring import bundle as write
         from nas.jobs.measuring import list_operators
         from nas.jobs.measuring import measure as run
         from nas.measuring import Request
@@ -60,8 +75,26 @@ def measure(
             found = {"operators": listing.blocks, "networks": listing.networks, "minutes": round(listing.minutes, 2)}
             print_json(found) if json else _print_listing(found)
             return
-        result = run(space, device, request, out, name, TerminalReporter())
+        if bundle is not None:
+            _refuse_beside_bundle({"--device": device, "--name": name, "--python": python})
+            written = write(space, bundle, request, out, TerminalReporter())
+            print_json(written) if json else _print_bundle(written)
+            return
+        result = run(space, device or "cpu", request, out, name, TerminalReporter(), python)
         print_json(result) if json else _print(result)
+
+
+def _refuse_beside_bundle(given: dict[str, str | None]) -> None:
+    """Raise NasError for an option that says where to measure."""
+    for option, value in given.items():
+        if value is not None:
+            raise NasError(f"--bundle measures nothing here, so that {option} {value} has no meaning; leave one of them out")
+
+
+def _print_bundle(written: dict[str, Any]) -> None:
+    """Where it is, and what to do with it."""
+    print(f"{written['models']} models, {written['megabytes']} MB: {written['bundle']}")
+    print("Next:\n" + "\n".join(f"    {line}" for line in written["next"]))
 
 
 def _print_listing(found: dict[str, Any]) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +15,7 @@ from torch.fx.experimental.optimization import fuse
 
 from nas.base.errors import NasError
 from nas.costs.roofline import Machine
+from nas.measuring.host import processor
 
 SIDE = 1536
 """Of the square matrices whose product shows the peak throughput."""
@@ -67,15 +66,6 @@ def measure_network(network: nn.Module, input_shape: tuple[int, int, int], threa
         "what": f"measured whole network on {processor()}, torch {torch.__version__}, float32, batch 1, {threads} "
         f"thread{'s' * (threads > 1)}",
     }
-
-
-def processor() -> str:
-    """The processor's name."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _times(run: Callable[[], object]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from nas.base.files import write_json
 from nas.base.progress import Reporter, Silent
 from nas.costs import LatencyTable, added_tables, devices, install_table
 from nas.costs.table import NAME
-from nas.measuring import Measurement, Request, merged, open_connection, read_plan, read_timings, tabulate
+from nas.measuring import Measurement, Request, claim, merged, open_connection, read_plan, read_timings, tabulate
+from nas.measuring.bundle import require_bundle, write_bundle
 from nas.supernet import Space, open_space
 
 MACS_A_SECOND = 1e10
@@ -51,6 +53,7 @@ def measure(
     folder: str | Path | None = None,
     name: str | None = None,
     reporter: Reporter | None = None,
+    python: str | None = None,
 ) -> dict[str, Any]:
     """Time every operator and unit that networks of a space can need, and write the table.
 
@@ -61,6 +64,7 @@ def measure(
         device: this machine under a name for its table, or an address such as ssh://user@board.
         folder: for models and timings; measurements/NAME by default.
         name: of the table; the device's by default.
+        python: path of the Python on a device that has an address; python3 by default.
 
     Returns:
         {"table": path, "name", "operators", "accuracy", "warnings", "device", "next"}.
@@ -69,37 +73,77 @@ def measure(
         NasError: see `Measurement`; or the device cannot be reached.
     """
     reporter = reporter or Silent()
-    connection = open_connection(device)
+    connection = open_connection(device, python)
     called = name or device
     if connection.remote and name is None:
         raise NasError(f"give the table of {device} a --name, as it will stand in targets: --name board gives board-latency")
     measurement = Measurement(_opened(space), request)
-    require_name(called, measurement)
+    require_name(called, measurement.conditions)
     if connection.remote and not measurement.runtime.remote:
         raise NasError(f"runtime '{request.runtime}' runs on this machine alone; use onnxruntime on {device}")
     place = Path(folder) if folder is not None else Path("measurements") / called
+    if not finished(place):
+        connection.require(measurement.plan(), measurement.runtime.loader)
     plan = measurement.prepare(place, reporter)
+    claim(place, connection)
     connection.run(place, plan, reporter)
     return finish(place, called, measurement)
 
 
-def require_name(name: str, measurement: Measurement) -> None:
-    """Raise NasError, before anything is timed, where a table of that name is another's or was measured otherwise."""
+def bundle(
+    space: str | Space, path: str | Path, request: Request, folder: str | Path | None = None, reporter: Reporter | None = None
+) -> dict[str, Any]:
+    """Write what `measure` would run as one zip file, to be run by hand on a machine that is not reached from here.
+
+    Args:
+        path: of the file, ending with .zip.
+        folder: for the models; measurements/NAME by default, with the name of the file.
+
+    Returns:
+        {"bundle": path, "models", "megabytes", "next"}.
+
+    Raises:
+        NasError: see `Measurement`; or the runtime runs on this machine alone.
+    """
+    target = Path(path)
+    require_bundle(target)
+    measurement = Measurement(_opened(space), request)
+    if not measurement.runtime.remote:
+        raise NasError(f"runtime '{request.runtime}' runs on this machine alone; use onnxruntime in a bundle")
+    place = Path(folder) if folder is not None else Path("measurements") / target.stem
+    plan = measurement.prepare(place, reporter or Silent())
+    write_bundle(place, plan, target)
+    return {
+        "bundle": str(target),
+        "models": len(plan.models),
+        "megabytes": round(target.stat().st_size / 1e6, 1),
+        "next": [
+            f"on the device: unzip {target.name}, go into its folder, python3 runner.py .",
+            "nas devices add results.json --name NAME",
+        ],
+    }
+
+
+def require_name(name: str, conditions: Mapping[str, Any]) -> None:
+    """Raise NasError where a table of that name is another's, or was measured otherwise than under these conditions."""
     if not re.fullmatch(NAME, name):
         raise NasError(f"a table cannot be called '{name}': lower-case letters, digits, dots and dashes; choose a --name")
     if name not in devices():
         return
     if name not in added_tables():
         raise NasError(f"'{name}' is a table that ships; choose another --name")
-    known, request, task = devices()[name], measurement.request, measurement.task
-    wanted = {"dtype": measurement.dtype, "threads": request.threads, "batch": request.batch}
-    wanted |= {"resolution": task.resolution, "channels": task.channels, "classes": task.classes}
-    for what, value in wanted.items():
+    known = devices()[name]
+    for what, value in conditions.items():
         if getattr(known, what) != value:
             raise NasError(
                 f"the table '{name}' that you added has {what}={getattr(known, what)}, not {value}; choose another --name, or "
                 f"remove it: nas devices remove {name}"
             )
+
+
+def finished(folder: Path) -> bool:
+    """Whether everything in a folder has been timed."""
+    return (folder / "plan.json").exists() and read_timings(folder, read_plan(folder)).finished
 
 
 def finish(folder: Path, name: str, measurement: Measurement) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -71,6 +72,13 @@ class Measurement:
         self.runtime, self.dtype = open_runtime(request.runtime, request.dtype)
         self.blocks = Blocks(space, self.task)
         self.networks = self._networks()
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """See `Plan.conditions`; without making the plan."""
+        request, task = self.request, self.task
+        asked = {"dtype": self.dtype, "threads": request.threads, "batch": request.batch}
+        return {**asked, "resolution": task.resolution, "channels": task.channels, "classes": task.classes}
 
     def plan(self) -> Plan:
         """Blocks first, then whole networks. Raises NasError for an operator that cannot be run by itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,8 +30,8 @@ class Model(_Strict):
         refused: why the runtime cannot run it; such a model is not timed.
     """
 
-    name: str
-    file: str
+    name: str = Field(max_length=100_000)
+    file: str = Field(max_length=200)
     inputs: tuple[tuple[int, ...], ...]
     network: bool = False
 
@@ -47,29 +47,39 @@ class Plan(_Strict):
     """
 
     format: Literal[1] = 1
-    runtime: str
-    dtype: str
-    threads: int = Field(gt=0)
-    batch: int = Field(gt=0)
-    space: str
-    resolution: int
-    channels: int
-    classes: int
-    models: tuple[Model, ...]
-    reference: int = 0
+    runtime: str = Field(max_length=200)
+    dtype: str = Field(max_length=200)
+    threads: int = Field(gt=0, le=100_000)
+    batch: int = Field(gt=0, le=1_000_000)
+    space: str = Field(max_length=1000)
+    resolution: int = Field(gt=0, le=100_000)
+    channels: int = Field(gt=0, le=100_000)
+    classes: int = Field(gt=0, le=100_000_000)
+    models: tuple[Model, ...] = Field(max_length=100_000)
+    reference: int = Field(default=0, ge=0)
     rounds: int = Field(default=ROUNDS, gt=0)
-    most_rounds: int = Field(default=MOST_ROUNDS, gt=0)
+    most_rounds: int = Field(default=MOST_ROUNDS, gt=0, le=10_000)
     warmups: int = Field(default=WARMUPS, ge=0)
     calls: int = Field(default=CALLS, gt=0)
     spread: float = Field(default=SPREAD, gt=0)
     seed: int = 0
 
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What tables must have in common to be one."""
+        return {name: getattr(self, name) for name in ("dtype", "threads", "batch", "resolution", "channels", "classes")}
+
     def write(self, folder: Path, loader: Path) -> None:
         """Write plan, runner and loader into a folder that holds the models."""
-        runner = Path(__file__).with_name("runner.py")
-        write_text(folder / "runner.py", runner.read_text(encoding="utf-8"))
-        write_text(folder / "loader.py", loader.read_text(encoding="utf-8"))
+        for name, source in programs(loader).items():
+            write_text(folder / name, source.read_text(encoding="utf-8"))
         write_json(folder / "plan.json", self.model_dump(mode="json"))
+
+
+def programs(loader: Path) -> dict[str, Path]:
+    """What runs on the device: each file's name there, and where it is here."""
+    here = Path(__file__)
+    return {"runner.py": here.with_name("runner.py"), "host.py": here.with_name("host.py"), "loader.py": loader}
 
 
 def read_plan(folder: Path) -> Plan:

@@ -1,9 +1,11 @@
 """Times the models of a folder on the device it runs on. It needs Python 3.9, numpy and the runtime, and nothing of nas.
 
-    python runner.py FOLDER
+    python3 runner.py FOLDER
+    python3 runner.py FOLDER --check     say what this machine has, and stop
 
 The folder holds `plan.json`, `loader.py` (how the runtime loads a model) and the models. Every timing is one line that is
-appended to `timings.jsonl`, so that work that was interrupted goes on where it was. Progress is printed, one line a round.
+appended to `timings.jsonl`, so that work that was interrupted goes on where it was; at the end everything is written as one
+file, `results.json`. Progress is printed, one line a model.
 
 In a round all models come in a new random order, each with warm-up calls and then timed ones, of which the fastest counts.
 Every model is loaded anew, so that a place in memory that happens to be good or bad does not last. A model whose rounds
@@ -15,17 +17,39 @@ repeated at once, a few times at most.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import json
-import os
 import platform
 import random
+import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy
+if sys.version_info < (3, 9):  # noqa: UP036  # boards have older ones
+    sys.exit(f"the runner needs Python 3.9 or newer; {sys.executable} is {platform.python_version()}")
+
+try:
+    import numpy
+except ImportError as error:
+    sys.exit(f"{sys.executable} cannot import numpy ({error}); install it: pip install numpy")
+
+
+def load_module(path: Path) -> Any:
+    """A Python file of the folder, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if TYPE_CHECKING:
+    from nas.measuring import host
+else:
+    host = load_module(Path(__file__).with_name("host.py"))
 
 Timings = dict[int, dict[int, list[float]]]
 """Model -> round -> milliseconds."""
@@ -44,50 +68,61 @@ def main() -> None:
     """Time what is missing."""
     parser = argparse.ArgumentParser(description="Times the models of a folder.")
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--check", action="store_true", help="say what this machine has, as JSON, and stop")
+    parser.add_argument("--take-over", action="store_true", help="stop a runner that is at work in the folder")
+    given = parser.parse_args()
+    loader = load_loader(given.folder / "loader.py")
+    if given.check:
+        print(json.dumps(check(given.folder, loader)))
+        return
+    with host.alone(given.folder, given.take_over):
+        work(given.folder, loader)
+
+
+def check(folder: Path, loader: Any) -> dict[str, Any]:
+    """The runtime's version, bytes that are free, and the SHA-256 of every model that is there."""
+    models = sorted((folder / "models").glob("*"))
+    return {
+        "runtime": loader.version(),
+        "free": shutil.disk_usage(folder).free,
+        "models": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in models if path.is_file()},
+    }
+
+
+def work(folder: Path, loader: Any) -> None:
+    """Go on with the rounds until no model needs another one."""
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    loader = load_loader(folder / "loader.py")
-    pin(plan["threads"])
-    record(folder, {"device": describe(loader, plan)})
     timings = read_timings(folder / "timings.jsonl", len(plan["models"]))
+    device = host.describe(plan["threads"], plan["runtime"] + " " + loader.version())
+    if any(timings.values()):
+        host.require_same(folder / "device.json", device)
+    record(folder, {"device": device})
     with (folder / "timings.jsonl").open("a", encoding="utf-8") as file:
         for number in range(plan["most_rounds"]):
             waiting = due(plan, timings, number)
-            if waiting:
+            if waiting:  # a round may be complete from before, and later ones not
                 one_round(plan, loader, folder, number, waiting, timings, file)
     record(folder, {"finished": True})
+    write_results(folder, plan, device)
 
 
 def load_loader(path: Path) -> Any:
-    """The module that knows the runtime."""
-    spec = importlib.util.spec_from_file_location("loader", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def pin(threads: int) -> None:
-    """Keep to as many processors as there are threads, where the system lets a program choose."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-
-
-def describe(loader: Any, plan: dict[str, Any]) -> dict[str, Any]:
-    """What is measured on."""
-    return {**machine(), "runtime": plan["runtime"] + " " + loader.version(), "pinned": hasattr(os, "sched_setaffinity")}
-
-
-def machine() -> dict[str, Any]:
-    """Processor, how many of them, and system."""
-    processor = platform.processor() or platform.machine()
+    """The module that knows the runtime; without the runtime this is the end."""
     try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith(("model name", "Hardware"))]
-        processor = names[0] if names else processor
-    except OSError:
-        pass
-    return {"processor": processor, "cores": os.cpu_count(), "system": platform.platform()}
+        return load_module(path)
+    except ImportError as error:
+        name = error.name or "the runtime"
+        sys.exit(f"{sys.executable} cannot import {name} ({error}); install it: pip install {error.name or 'PACKAGE'}")
+
+
+def write_results(folder: Path, plan: dict[str, Any], device: dict[str, Any]) -> None:
+    """Everything that a table is made of, as one file: plan, device, and [round, model, milliseconds, busy] of each timing."""
+    lines = (folder / "timings.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    timings = [[entry["round"], entry["model"], entry["ms"], entry["busy"]] for entry in entries]
+    beside = folder / "results.json.new"
+    beside.write_text(json.dumps({"results": 1, "plan": plan, "device": device, "timings": timings}), encoding="utf-8")
+    beside.replace(folder / "results.json")
 
 
 def record(folder: Path, content: dict[str, Any]) -> None:
@@ -162,12 +197,12 @@ def timed(plan: dict[str, Any], loader: Any, folder: Path, model: int) -> tuple[
     for _ in range(REPEATS):
         for _ in range(plan["warmups"]):
             call()
-        before, start, here = others(), time.perf_counter(), float("inf")
+        before, start, here = host.others(), time.perf_counter(), float("inf")
         for _ in range(plan["calls"]):
             begin = time.perf_counter()
             call()
             here = min(here, time.perf_counter() - begin)
-        after, wall = others(), time.perf_counter() - start
+        after, wall = host.others(), time.perf_counter() - start
         disturbed = None if before is None or after is None else round(max(0.0, (after - before) / wall), 3)
         if here < fastest:
             fastest, busy = here, disturbed
@@ -175,18 +210,6 @@ def timed(plan: dict[str, Any], loader: Any, folder: Path, model: int) -> tuple[
         if disturbed is None or wall < 0.1 or disturbed <= BUSY:
             break
     return round(fastest * 1e3, 6), busy
-
-
-def others() -> float | None:
-    """Seconds that other programs have had of all processors, or None where the system does not tell."""
-    try:
-        with Path("/proc/stat").open(encoding="utf-8") as file:
-            fields = [int(field) for field in file.readline().split()[1:9]]
-        own = os.times()
-    except (OSError, ValueError):
-        return None
-    user, nice, system, _, _, irq, softirq, steal = fields
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - own.user - own.system
 
 
 if __name__ == "__main__":

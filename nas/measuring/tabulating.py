@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.costs import LatencyTable
 from nas.costs.table import TableAccuracy, TableEntry
+from nas.measuring.blocks import Blocks
 from nas.measuring.correction import Floats, fitted_factors, table_error
-from nas.measuring.measurement import Measurement
 from nas.measuring.plan import Plan
 from nas.measuring.timings import Timings
+from nas.supernet import Space
 
 
-def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) -> LatencyTable:
+class Measured(Protocol):
+    """What the models of a plan are: the blocks of a space, then whole networks of it. A `Measurement` is one."""
+
+    @property
+    def space(self) -> Space:
+        """Of the blocks and networks."""
+
+    @property
+    def blocks(self) -> Blocks:
+        """In the order of the plan."""
+
+    @property
+    def networks(self) -> Rows:
+        """In the order of the plan, (N, D)."""
+
+
+def tabulate(name: str, measured: Measured, plan: Plan, timings: Timings) -> LatencyTable:
     """The table of a finished measurement.
 
     Where whole networks were timed, every second one corrects the figures, and the error on the others is stored.
@@ -27,12 +45,12 @@ def tabulate(name: str, measurement: Measurement, plan: Plan, timings: Timings) 
     lacking = [model.name for number, model in enumerate(plan.models) if number not in timings.figures]
     if lacking:
         raise NasError(f"{len(lacking)} of {len(plan.models)} models were not timed, the first: {lacking[0]}; go on measuring")
-    blocks = measurement.blocks.all
+    blocks = measured.blocks.all
     alone = np.array([timings.figures[number].ms for number in range(len(blocks))])
     whole = np.array([timings.figures[number].ms for number in range(len(blocks), len(plan.models))])
     factors, accuracy = np.ones(len(blocks)), None
     if len(whole):
-        factors, accuracy = _corrected(measurement, alone, whole)
+        factors, accuracy = _corrected(measured, alone, whole)
     device = timings.device
     entries = []
     for number, (block, factor) in enumerate(zip(blocks, factors.tolist(), strict=True)):
@@ -86,16 +104,16 @@ def merged(known: LatencyTable, new: LatencyTable) -> LatencyTable:
     )
 
 
-def _corrected(measurement: Measurement, alone: Floats, whole: Floats) -> tuple[Floats, TableAccuracy]:
+def _corrected(measured: Measured, alone: Floats, whole: Floats) -> tuple[Floats, TableAccuracy]:
     """The factors from every second network, and the error on the others."""
-    counts = measurement.blocks.counts(measurement.networks)
+    counts = measured.blocks.counts(measured.networks)
     fitted, others = slice(0, None, 2), slice(1, None, 2)
     factors = fitted_factors(counts[fitted], alone, whole[fitted])
     judged = others if len(whole) > 1 else fitted
     error = table_error(counts[judged] @ (alone * factors), whole[judged])
     plain = table_error(counts[judged] @ alone, whole[judged])
     return factors, TableAccuracy(
-        space=measurement.space.name, fitted_on=len(whole[fitted]), uncorrected_mape=plain.mape, **error.to_json()
+        space=measured.space.name, fitted_on=len(whole[fitted]), uncorrected_mape=plain.mape, **error.to_json()
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,6 +15,9 @@ from nas.base.errors import NasError
 from nas.base.files import read_json
 from nas.measuring.plan import Plan
 from nas.measuring.runner import BUSY
+
+Entry = tuple[int, int, float, float | None]
+"""One timing: model or -1 for the reference, round, milliseconds, processors that other programs kept busy."""
 
 DRIFT = 0.03
 """Change of the reference over the rounds above which the clock of a device is said to drift."""
@@ -78,8 +81,29 @@ class Timings:
 def read_timings(folder: Path, plan: Plan) -> Timings:
     """The figures so far. Raises NasError for a file that is none of the runner's."""
     device = read_json(folder / "device.json", "description of a device") if (folder / "device.json").exists() else {}
+    return summarised(_entries(folder, plan), device if isinstance(device, dict) else {})
+
+
+def summarised(entries: Iterable[Entry], device: Mapping[str, Any]) -> Timings:
+    """The figures of all timings, with what `device.json` holds."""
     rounds: dict[int, dict[int, list[float]]] = {}
     busy: list[float] = []
+    for model, at, milliseconds, disturbed in entries:
+        rounds.setdefault(model, {}).setdefault(at, []).append(milliseconds)
+        if disturbed is not None:
+            busy.append(disturbed)
+    figures = {model: _figure([min(ms) for ms in known.values()]) for model, known in rounds.items() if model >= 0}
+    return Timings(
+        figures,
+        device.get("device", {}),
+        bool(device.get("finished")),
+        _drift(rounds.get(-1, {})),
+        float(np.mean(np.array(busy) > BUSY)) if busy else None,
+    )
+
+
+def _entries(folder: Path, plan: Plan) -> Iterator[Entry]:
+    """What stands in `timings.jsonl`."""
     path = folder / "timings.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     for number, line in enumerate(lines, 1):
@@ -93,17 +117,7 @@ def read_timings(folder: Path, plan: Plan) -> Timings:
             raise NasError(f"{path}, line {number} is no timing: {line.strip()[:80]}") from error
         if not -1 <= model < len(plan.models) or not milliseconds > 0 or not np.isfinite(milliseconds):
             raise NasError(f"{path}, line {number} is no timing of a model of {folder / 'plan.json'}: {line.strip()[:80]}")
-        rounds.setdefault(model, {}).setdefault(at, []).append(milliseconds)
-        if disturbed is not None:
-            busy.append(disturbed)
-    figures = {model: _figure([min(ms) for ms in known.values()]) for model, known in rounds.items() if model >= 0}
-    return Timings(
-        figures,
-        device.get("device", {}),
-        bool(device.get("finished")),
-        _drift(rounds.get(-1, {})),
-        float(np.mean(np.array(busy) > BUSY)) if busy else None,
-    )
+        yield model, at, milliseconds, disturbed
 
 
 def _figure(values: list[float]) -> Figure:

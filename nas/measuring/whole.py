@@ -11,9 +11,9 @@ from torch import nn
 from nas.base.errors import NasError
 from nas.base.progress import Reporter
 from nas.costs import LatencyTable
-from nas.measuring.connection import Here
+from nas.measuring.connections.here import Here
+from nas.measuring.host import machine
 from nas.measuring.plan import Model, Plan
-from nas.measuring.runner import machine
 from nas.measuring.runtime import open_runtime, runtime_names
 from nas.measuring.tabulating import device_text
 from nas.measuring.timings import Figure, read_timings
