@@ -110,7 +110,7 @@ class TransformerBlock(nn.Module):
         drop_depth: float = 0.0,
     ) -> None:
         super().__init__()
-        self.unit = Unit("transformer", {"hidden": hidden, **described})
+        self.unit = Unit("transformer", {**described, "hidden": hidden})
         self.drop = DropPath(0.0, drop_depth, ramp=False) if drop_depth > 0 else nn.Identity()
         self.attention_norm = ElasticLayerNorm(width)
         self.attention = attention

@@ -132,9 +132,9 @@ def _stage(name: str, stage: StageIntervals, embed: Choice, side: int, paper_sid
         attention = WindowAttention(side, embed, heads, head_dims, windows, shifted)
         described: dict[str, Value | str] = {
             "attention": "window",
+            "window": windows.value,
             "heads": heads,
             "head_dim": head_dims.value,
-            "window": windows.value,
             "shifted": int(shifted),
         }
         blocks.append(TransformerBlock(embed, attention, scaled(embed, ratio), described, drops[index - 1]))
