@@ -11,6 +11,7 @@ from torch import fx, nn
 
 from nas.exporting.plain import plain_source
 from nas.measuring import ProvenRuntime
+from nas.measuring.operators import Bare
 
 
 class EagerPyTorch(ProvenRuntime):
@@ -33,10 +34,10 @@ def _traced(network: nn.Module, inputs: int) -> fx.GraphModule:
     """The graph of a network, or of an operator by itself, whose function takes any number of inputs."""
     if isinstance(network, fx.GraphModule):
         return network
+    if not isinstance(network, Bare):
+        return fx.symbolic_trace(network)
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
-    given = [fx.Proxy(graph.placeholder(f"input{number}"), tracer) for number in range(inputs)]
-    if len(list(network.modules())) > 1 or len(list(network.parameters(recurse=False))) > 0:
-        return fx.symbolic_trace(network)
-    graph.output(network(*given).node)
+    output = network(*(fx.Proxy(graph.placeholder(f"input{number}"), tracer) for number in range(inputs)))
+    graph.output(output.node)
     return fx.GraphModule(nn.Module(), graph)

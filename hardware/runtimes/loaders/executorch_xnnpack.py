@@ -25,14 +25,8 @@ def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[]
     """A function that runs the model once."""
     if portable_lib._threadpool_get_thread_count() != threads:
         portable_lib._unsafe_reset_threadpool(threads)
-    # The method needs the program's memory.
     program = Runtime.get().load_program(Path(path).read_bytes())
-    method = program.load_method("forward")
-    assert method is not None
+    # A method runs in the memory of its program, which must live as long.
+    kept = program, program.load_method("forward")
     given = [torch.from_numpy(array) for array in inputs]
-
-    def run() -> Any:
-        return method.execute(given)
-
-    run.program = program  # type: ignore[attr-defined]
-    return run
+    return lambda: kept[1].execute(given)
