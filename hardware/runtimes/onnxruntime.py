@@ -8,22 +8,19 @@ from typing import ClassVar
 
 from torch import nn
 
-from nas.measuring import Runtime
+from nas.measuring import ProvenRuntime
 from nas.measuring.onnx_block import write_onnx_block
 
 
-class OnnxRuntime(Runtime):
-    """The default: what the exported files are checked in."""
+class OnnxRuntime(ProvenRuntime):
+    """The default: what the exported files are checked in. It is installed with nas."""
 
     summary = "onnxruntime, processor"
     dtypes = ("float32", "int8")
     loader: ClassVar[Path] = Path(__file__).parent / "loaders" / "onnxruntime_cpu.py"
 
-    def require(self) -> None:
-        """It is installed with nas."""
-
-    def convert(self, network: nn.Module, inputs: Sequence[tuple[int, ...]], path: Path, dtype: str) -> None:
-        """See `Runtime`."""
+    def write(self, network: nn.Module, inputs: Sequence[tuple[int, ...]], path: Path, dtype: str) -> None:
+        """See `ProvenRuntime`."""
         write_onnx_block(network, inputs, path)
         if dtype == "int8":
             from hardware.runtimes.quantising import quantise

@@ -1,4 +1,4 @@
-"""Static quantisation of an ONNX file to 8-bit integers, for timing alone: ranges are those of random inputs."""
+"""Static quantisation to 8-bit integers, for timing alone: ranges are those of random inputs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nas.base.files import write_bytes
 
 SAMPLES = 2
 
+WARNINGS, ERRORS = 2, 3
+"""Levels of onnxruntime's own log; the first is its default."""
+
+
+def calibration(shapes: Sequence[tuple[int, ...]]) -> list[list[npt.NDArray[np.float32]]]:
+    """Random inputs from which ranges are read, a few times one for each shape."""
+    rng = np.random.default_rng(0)
+    return [[rng.standard_normal(shape, dtype=np.float32) for shape in shapes] for _ in range(SAMPLES)]
+
 
 class _Random:
-    """Inputs from which ranges are read."""
+    """Such inputs as onnxruntime asks for them."""
 
     def __init__(self, names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> None:
-        rng = np.random.default_rng(0)
-        self._left = [
-            {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in zip(names, shapes, strict=True)}
-            for _ in range(SAMPLES)
-        ]
+        self._left = [dict(zip(names, sample, strict=True)) for sample in calibration(shapes)]
 
     def get_next(self) -> dict[str, Any] | None:
         """The next one, or None."""
@@ -56,16 +62,30 @@ def quantise(path: Path, shapes: Sequence[tuple[int, ...]]) -> None:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            extra_options={
+                "TensorQuantOverrides": {name: [{"quant_type": QuantType.QInt8}] for name in _batched(onnx.load(prepared))}
+            },
         )
         write_bytes(path, quantised.read_bytes())
 
 
+def _batched(model: Any) -> set[str]:
+    """Constants that are a matrix for each element of a batch: onnxruntime's kernel takes one scale for the whole of such."""
+    ranks = {constant.name: len(constant.dims) for constant in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    return {name for node in products for name in node.input if ranks.get(name, 0) > 2}
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantiser remarks on the root logger that files might be prepared, which they are."""
+    """The quantiser remarks that files might be prepared, which they are, and its sessions on constants."""
+    import onnxruntime
+
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    onnxruntime.set_default_logger_severity(ERRORS)
     try:
         yield
     finally:
+        onnxruntime.set_default_logger_severity(WARNINGS)
         logging.disable(before)

@@ -3,6 +3,7 @@
 from nas.measuring.connections import Answer, Connection, Remote, claim, last_line, open_connection, quoted, stream
 from nas.measuring.measurement import Measurement, Request
 from nas.measuring.plan import Model, Plan, read_plan
+from nas.measuring.proven import ProvenRuntime
 from nas.measuring.runtime import Runtime, list_runtimes, open_runtime, runtime_names
 from nas.measuring.tabulating import merged, tabulate
 from nas.measuring.timings import Figure, Timings, read_timings
@@ -14,6 +15,7 @@ __all__ = [
     "Measurement",
     "Model",
     "Plan",
+    "ProvenRuntime",
     "Remote",
     "Request",
     "Runtime",

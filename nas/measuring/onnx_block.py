@@ -18,7 +18,7 @@ def write_onnx_block(network: nn.Module, inputs: Sequence[tuple[int, ...]], path
     """Write a network of static shapes as ONNX.
 
     By torch's exporter on traces, which takes a fortieth of the time of the one on captured programs that writes the files
-    for products; `experiments/table_accuracy.py` compares how fast the two kinds of files run.
+    for products; `experiments/exporters.py` compares how fast the two kinds of files run.
 
     Args:
         inputs: shapes with the batch.

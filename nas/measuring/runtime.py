@@ -22,7 +22,7 @@ class Runtime(ABC):
         suffix: of its files.
         loader: a Python file that the runner takes to the device. It imports the runtime and nothing of nas, and has
             `version()`, and `load(path, inputs, threads, dtype)`, which returns a function without arguments that runs
-            the model once on the inputs (numpy arrays of float32).
+            the model once on the inputs (numpy arrays of float32) and returns its outputs, a list of what numpy takes.
         remote: whether the loader can run on a machine that has Python, numpy and the runtime alone.
     """
 
