@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +50,7 @@ class Server:
 
     def cut(self) -> None:
         """End every connection, as a cable that is pulled; commands that run go on until they notice."""
-        for pid in _descendants(self.process.pid):
-            os.kill(pid, signal.SIGKILL)
+        _kill(_descendants(self.process.pid))
 
 
 @contextmanager
@@ -79,8 +78,7 @@ def ssh_server(folder: Path) -> Iterator[Server]:
         _wait(process, port, folder / "sshd.log")
         yield Server(home, port, user, folder / "host", process)
     finally:
-        for pid in [*_descendants(process.pid), process.pid]:
-            os.kill(pid, signal.SIGKILL)
+        _kill([*_descendants(process.pid), process.pid])
         process.wait()
 
 
@@ -110,6 +108,12 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             return
         except OSError:
             time.sleep(0.05)
+
+
+def _kill(processes: list[int]) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):  # one that ended by itself meanwhile
+            os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(parent: int) -> list[int]:

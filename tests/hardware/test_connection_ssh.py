@@ -77,20 +77,18 @@ class Cutting(Silent):
 def test_timings_come_back_as_they_were_taken_there(server: Server, python: Path, tmp_path: Path) -> None:
     plan = tiny_plan(rounds=3)
     folder = tiny_folder(tmp_path / "here", plan)
-    opened(server, python).require(plan, folder / "loader.py")
     opened(server, python).run(folder, plan, Silent())
     assert (folder / "timings.jsonl").read_text() == (tmp_path / "kept.jsonl").read_text()
     timings = read_timings(folder, plan)
     assert timings.finished and [figure.count for figure in timings.figures.values()] == [3, 3]
     assert not list((server.home / ".cache/nas").iterdir()), "nothing is left there"
-    server.process.poll()
     (tmp_path / "calls").unlink()
     opened(server, python).run(folder, plan, Silent())
     assert not (tmp_path / "calls").exists(), "what is here already is not asked for"
 
 
 def test_a_connection_that_breaks_loses_nothing(server: Server, python: Path, tmp_path: Path) -> None:
-    plan = tiny_plan(rounds=300)
+    plan = tiny_plan(rounds=60)
     folder = tiny_folder(tmp_path / "here", plan)
     first = Cutting(server)
     with pytest.raises(NasError, match=r"was lost.*the same command goes on"):
@@ -105,7 +103,7 @@ def test_a_connection_that_breaks_loses_nothing(server: Server, python: Path, tm
     after = (folder / "timings.jsonl").read_bytes()
     assert after == (tmp_path / "kept.jsonl").read_bytes() and after.startswith(b"".join(before[:9]))
     counts = [figure.count for figure in read_timings(folder, plan).figures.values()]
-    assert second.copied == 1 and counts == [300, 300]
+    assert second.copied == 1 and counts == [60, 60]
     entries = [(entry["round"], entry["model"]) for entry in map(json.loads, after.splitlines()) if entry["model"] >= 0]
     assert len(entries) == len(set(entries)), "nothing is timed twice"
 
