@@ -74,6 +74,7 @@ def search(
     randaugment: options.Randaugment = None,
     log: options.Log = "none",
     devices: options.Devices = None,
+    allow_estimates: options.AllowEstimates = False,
     set_: options.Set = None,
     out: options.Out = None,
     json: options.Json = False,
@@ -119,6 +120,7 @@ def search(
             cutmix=cutmix,
             randaugment=randaugment,
             log=log,
+            allow_estimates=allow_estimates,
             settings=settings,
         )
         if json:
@@ -147,6 +149,7 @@ def train(
     randaugment: options.Randaugment = None,
     log: options.Log = "none",
     devices: options.Devices = None,
+    allow_estimates: options.AllowEstimates = False,
     set_: options.Set = None,
     out: options.Out = None,
     json: options.Json = False,
@@ -177,6 +180,7 @@ def train(
             cutmix=cutmix,
             randaugment=randaugment,
             log=log,
+            allow_estimates=allow_estimates,
             settings=settings,
         )
         if json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from nas.cli.tables import new_table, open_console
-from nas.costs import LatencyTable
+from nas.costs import KindQuality, LatencyTable
 from nas.costs.table import TableAccuracy
 from nas.jobs.coverage import Covered
 
@@ -84,3 +84,23 @@ def accuracy_text(accuracy: TableAccuracy) -> str:
         f"{'accuracy':<13} {accuracy.space}: mean error {accuracy.mape:.2f} % on {accuracy.networks} whole networks, "
         f"{accuracy.within_5:.0f} % of them within 5 %{rank} (without the correction {accuracy.uncorrected_mape:.1f} %)"
     )
+
+
+def print_qualities(table: LatencyTable, found: Sequence[KindQuality]) -> None:
+    """What estimates of operators that a table lacks are worth."""
+    console = open_console()
+    listed = new_table("kind", "attributes", "operators", "error", "within 5 %", "within 10 %", "error, shapes unseen")
+    for kind in found:
+        quality = kind.quality
+        if quality is None:
+            cells = ["too few", "", "", ""]
+        else:
+            unseen = "" if quality.unseen_error is None else f"{quality.unseen_error:.1f} %"
+            cells = [f"{quality.error:.1f} %", f"{100 * quality.within_5:.0f} %", f"{100 * quality.within_10:.0f} %", unseen]
+        listed.add_row(kind.kind, " ".join(kind.attributes), str(kind.operators), *cells)
+    console.print(listed)
+    console.print(
+        "Errors are those of operators that were left out: a tenth at a time, or in the last column all of the same shapes.",
+        style="dim",
+    )
+    console.print(f"nas search --target {table.name}-latency=LIMIT --allow-estimates", style="dim")

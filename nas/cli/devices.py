@@ -43,6 +43,9 @@ def devices(context: typer.Context, json: options.Json = False) -> None:
 @devices_app.command(ONE, hidden=True)
 def one_device(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A device, as 'nas devices' lists them.")],
+    estimates: Annotated[
+        bool, typer.Option("--estimates", help="Say instead how well operators that it lacks are estimated from those it has.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Show one device's table: where it is from, which spaces it is complete for, and every operator."""
@@ -51,6 +54,9 @@ def one_device(
         from nas.jobs.coverage import complete_for
 
         table = tables()[name]
+        if estimates:
+            _estimates(table, json)
+            return
         complete = complete_for(table)
         if json:
             names = [covered.space for covered in complete]
@@ -59,6 +65,19 @@ def one_device(
         from nas.cli.device_tables import print_device
 
         print_device(table, complete)
+
+
+def _estimates(table: LatencyTable, json: bool) -> None:
+    """Cross-validated errors of estimates, kind by kind."""
+    from nas.costs import Estimator
+
+    found = Estimator(table).qualities()
+    if json:
+        print_json({"name": table.name, "estimates": [kind.to_json() for kind in found]})
+        return
+    from nas.cli.device_tables import print_qualities
+
+    print_qualities(table, found)
 
 
 @devices_app.command()

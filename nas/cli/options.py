@@ -47,6 +47,13 @@ Set = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--set", metavar="NAME=VALUE", help="Change a figure of the trainer's recipe; repeatable."),
 ]
+AllowEstimates = Annotated[
+    bool,
+    typer.Option(
+        "--allow-estimates",
+        help="Estimate latencies of operators that a device's table lacks from those that it has; such figures are marked.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run.")]
 

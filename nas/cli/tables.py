@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nas.base.units import COUNT
+from nas.jobs.latencies import latency_notes
 from nas.jobs.readme import (
     columns,
     effort,
@@ -21,6 +22,7 @@ from nas.jobs.readme import (
     notes,
     search_notes,
     shown,
+    shown_cost,
     untrained_note,
 )
 
@@ -72,7 +74,7 @@ def _print_networks(console: Console, figures: Mapping[str, Any]) -> None:
     names, found = columns(figures), measured(figures)
     table = new_table("network", *map(heading, names), *(measured_heading(name, figures) for name in found))
     for name, network in network_rows(figures):
-        costs = [shown(metric, network["costs"][metric]) for metric in names]
+        costs = [shown_cost(metric, network) for metric in names]
         table.add_row(name, *costs, *(measured_shown(one, network) for one in found))
     console.print(table)
     console.print(effort(figures))
@@ -136,9 +138,14 @@ def print_show(result: Mapping[str, Any]) -> None:
             COUNT.format(layer["params"]),
         ]
         if device:
-            row.append("" if layer["milliseconds"] is None else f"{layer['milliseconds']:.3f}")
+            mark = "~" if layer["estimated"] else ""
+            row.append("" if layer["milliseconds"] is None else f"{mark}{layer['milliseconds']:.3f}")
         table.add_row(*row)
     console.print(table)
+    for note in latency_notes(result.get("results", {})):
+        console.print(f"- {note}", style="dim")
+    if any(layer["estimated"] for layer in result["layers"]):
+        console.print("Layers marked ~ are not in the table: their milliseconds are estimates.")
     if result["grouped_ms"]:
         together = {
             "groups": "The layers without a figure were measured together",
@@ -155,7 +162,7 @@ def print_show(result: Mapping[str, Any]) -> None:
     found = measured(figures)
     front = new_table(*map(heading, names), *(measured_heading(name, figures) for name in found))
     for network in result["front"]:
-        costs = [shown(metric, network["costs"][metric]) for metric in names]
+        costs = [shown_cost(metric, network) for metric in names]
         front.add_row(*costs, *(measured_shown(one, network) for one in found))
     console.print("\nPareto front of all evaluated networks")
     console.print(front)

@@ -3,9 +3,11 @@
 from nas.costs.breakdown import Layer, layers
 from nas.costs.compiled import CompiledCost, RowCost, Term, compile_cost
 from nas.costs.counts import macs_terms, parameter_terms
+from nas.costs.estimates import Estimator, KindQuality
 from nas.costs.expectation import expected
 from nas.costs.installed import added_tables, devices, install_table, remove_table
-from nas.costs.latency import latency_terms
+from nas.costs.keys import OperatorKey, parse_key
+from nas.costs.latency import lacking_keys, latency_terms
 from nas.costs.measured import MeasuredOptions, measured_options
 from nas.costs.memory import memory_terms
 from nas.costs.memory_model import MEMORY_MODELS, MemoryModel
@@ -18,12 +20,15 @@ from nas.costs.weights import WEIGHT_MODELS, weight_terms
 __all__ = [
     "added_tables",
     "CompiledCost",
+    "Estimator",
+    "KindQuality",
     "LatencyTable",
     "Layer",
     "MEMORY_MODELS",
     "MemoryModel",
     "MeasuredOptions",
     "MemoryOfRows",
+    "OperatorKey",
     "RowCost",
     "Term",
     "WEIGHT_MODELS",
@@ -31,6 +36,7 @@ __all__ = [
     "devices",
     "expected",
     "install_table",
+    "lacking_keys",
     "latency_terms",
     "layers",
     "load_table",
@@ -40,6 +46,7 @@ __all__ = [
     "memory_terms",
     "operator_key",
     "parameter_terms",
+    "parse_key",
     "remove_table",
     "required_keys",
     "summed_terms",

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas.choices import Value, evaluate
 from nas.costs.counts import FREE, MACS
+from nas.costs.estimates import Estimator
 from nas.costs.places import COSTLESS
 from nas.costs.table import LatencyTable, operator_key
 from nas.elastic import Walk
@@ -20,6 +21,7 @@ class Layer:
     Attributes:
         macs, params: of all operators in it.
         milliseconds: by the table, None where it lists the unit only within a group or not at all.
+        estimated: whether the table lacks the unit, and the milliseconds are an estimate.
     """
 
     path: str
@@ -30,14 +32,18 @@ class Layer:
     macs: int
     params: int
     milliseconds: float | None
+    estimated: bool = False
 
 
-def layers(walk: Walk, codes: Mapping[str, int], table: LatencyTable | None = None) -> list[Layer]:
+def layers(
+    walk: Walk, codes: Mapping[str, int], table: LatencyTable | None = None, estimator: Estimator | None = None
+) -> list[Layer]:
     """The layers that an architecture runs, in order; where a table prices what is left out, that too.
 
     Args:
         codes: option index of every decision.
         table: of the task that was walked.
+        estimator: gives the milliseconds of units that the table lacks, where estimates are allowed.
     """
 
     def settle(values: tuple[Value, ...]) -> tuple[int, ...]:
@@ -72,8 +78,17 @@ def layers(walk: Walk, codes: Mapping[str, int], table: LatencyTable | None = No
         input_shape, output_shape = settle(use.input), settle(use.output)
         key = operator_key(use.unit.kind, input_shape, output_shape, attributes)
         milliseconds = table.lookup(key, use.unit.position, side) if table else None
-        found.append((step, Layer(use.path, use.unit.kind, input_shape, output_shape, attributes, macs, params, milliseconds)))
+        estimated = milliseconds is None and estimator is not None and _lacks(estimator.table, use.unit.kind, key)
+        if estimator is not None and estimated:
+            milliseconds = float(estimator([key])[0])
+        shapes = input_shape, output_shape
+        found.append((step, Layer(use.path, use.unit.kind, *shapes, attributes, macs, params, milliseconds, estimated)))
     return [layer for _, layer in sorted(found, key=lambda pair: pair[0])]
+
+
+def _lacks(table: LatencyTable, kind: str, key: str) -> bool:
+    """Whether a table that lists units of this kind has no figure for one of them, alone or in a group."""
+    return kind in table.kinds and key not in table.shared
 
 
 def _plain(value: Any) -> Any:

@@ -12,24 +12,27 @@ import numpy.typing as npt
 from nas.base.errors import NasError
 from nas.choices import Choice
 from nas.costs.compiled import Term
+from nas.costs.estimates import Estimator
 from nas.costs.measured import MeasuredOptions, measured_options
 from nas.costs.places import Place, grid, places
 from nas.costs.table import LatencyTable
 from nas.elastic import Walk
 
 
-def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
+def latency_terms(walk: Walk, table: LatencyTable, estimator: Estimator | None = None) -> list[Term]:
     """Milliseconds of one image on the table's device; infinite at resolutions that are searched and were not measured.
 
+    Args:
+        estimator: gives those of operators that the table lacks, where estimates are allowed.
+
     Raises:
-        NasError: the table lacks an operator that some network of the space needs, of which the first are listed; or it is a
-            linear model of other networks.
+        NasError: the table lacks an operator that some network of the space needs, of which the first are listed, or has too
+            little to estimate one; or it is a linear model of other networks.
     """
     measured = measured_options(walk, table)
-    missing = _missing_at_the_ends(walk, table, measured)
+    missing = _missing_at_the_ends(walk, table, measured) if estimator is None else {}
     if missing:
         raise _lacking(table, missing, "at least ")
-    shared = {key for joint in table.joint for key in joint.keys}
     seen: dict[str, int] = {}
     found: set[tuple[str, str]] = set()
     terms = []
@@ -37,15 +40,21 @@ def latency_terms(walk: Walk, table: LatencyTable) -> list[Term]:
         found.add((place.kind, place.position))
         needed = _needed(place, table, measured, walk)
         values = np.zeros(len(needed.entries) + 1)
+        lacking = []
         for number, (key, resolution) in enumerate(needed.entries):
             milliseconds = table.lookup(key, place.position, resolution)
-            if milliseconds is None and key in shared and needed.always_the_same:
+            if milliseconds is None and key in table.shared and needed.always_the_same:
                 seen[key] = seen.get(key, 0) + 1
                 milliseconds = 0.0
             if milliseconds is None:
-                missing.setdefault(key, place.path)
+                lacking.append(number)
                 milliseconds = np.nan
             values[number] = milliseconds
+        if lacking and estimator is not None:
+            values[lacking] = estimator([needed.entries[number][0] for number in lacking])
+        else:
+            for number in lacking:
+                missing.setdefault(needed.entries[number][0], place.path)
         terms.append(_lookup_term(needed.choices, values[needed.index]))
     if missing:
         raise _lacking(table, missing)
@@ -109,19 +118,34 @@ def _parts(
         yield None, np.arange(count)
 
 
+def lacking_keys(walk: Walk, table: LatencyTable, codes: Mapping[str, int]) -> tuple[list[str], int]:
+    """The operators of one architecture that a table lacks, as often as it has them, and how many operators it has.
+
+    Args:
+        codes: option index of every decision.
+    """
+    one = {name: np.array([code]) for name, code in codes.items()}
+    lacking, count = [], 0
+    for place in places(walk, table.kinds):
+        for key in place.keys(one, 1)[0]:
+            count += 1
+            if table.lookup(key, place.position) is None and key not in table.shared:
+                lacking.append(key)
+    return lacking, count
+
+
 def _missing_at_the_ends(walk: Walk, table: LatencyTable, measured: MeasuredOptions | None) -> dict[str, str]:
     """Keys that the table lacks for the architectures of all first and all last options, with the places that need them.
 
     It takes no time, and tells a space that the table was not made for before every key of it is spelt out.
     """
-    shared = {key for joint in table.joint for key in joint.keys}
     missing: dict[str, str] = {}
     for place in places(walk, table.kinds):
         codes = {choice.name: np.array([0, len(choice.options) - 1]) for choice in place.choices}
         if measured is not None and measured.choice.name in codes:
             codes[measured.choice.name] = measured.codes[[0, -1]]
         for key in place.keys(codes, 2)[0]:
-            if table.lookup(key, place.position) is None and key not in shared:
+            if table.lookup(key, place.position) is None and key not in table.shared:
                 missing.setdefault(key, place.path)
     return missing
 
@@ -131,7 +155,8 @@ def _lacking(table: LatencyTable, missing: Mapping[str, str], least: str = "") -
     made = f"It was made for {' and '.join(table.spaces)}. " if table.spaces else ""
     return NasError(
         f"table '{table.name}' lacks {least}{len(missing)} operator{'s' * (len(missing) > 1)} that this space can need, the "
-        f"first: {listed}. {made}Use a space or a device that fit together: 'nas devices {table.name}' says what it covers."
+        f"first: {listed}. {made}Use a space or a device that fit together: 'nas devices {table.name}' says what it covers; or "
+        "have what it lacks estimated from its entries: --allow-estimates"
     )
 
 

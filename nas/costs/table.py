@@ -12,6 +12,7 @@ A table is one JSON file, checked when it is read (see docs/tables.md):
     operators    [{"key": ..., "ms": ..., "spread": ..., "count": ..., "position": ..., "resolution": ...}, ...]
     groups       [{"keys": [...], "ms": ...}, ...]   operators that were only measured together
     constant     {"keys": [...], "ms": ...}          of a linear model of whole networks
+    estimated    how the entries were estimated; null where they were measured
     accuracy     [...]   how well sums told the time of whole networks, see `TableAccuracy`
 
 An operator's key is text made by `operator_key`. `position` names one place of the network that was measured by itself;
@@ -129,6 +130,7 @@ class LatencyTable(_Strict):
     groups: tuple[TableGroup, ...] = ()
     accuracy: tuple[TableAccuracy, ...] = ()
     constant: TableConstant | None = None
+    estimated: str | None = None
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -148,6 +150,8 @@ class LatencyTable(_Strict):
     @property
     def method(self) -> str:
         """What a latency of this table is."""
+        if self.estimated is not None:
+            return f"estimated: {self.estimated}"
         return "summed from measured operators" if self.constant is None else "the sum of a linear model of whole networks"
 
     @cached_property
@@ -190,6 +194,11 @@ class LatencyTable(_Strict):
     def joint(self) -> tuple[TableGroup | TableConstant, ...]:
         """What stands for several operators at once: the groups, and the constant."""
         return self.groups if self.constant is None else (*self.groups, self.constant)
+
+    @cached_property
+    def shared(self) -> frozenset[str]:
+        """The keys of operators that one figure stands for together with others."""
+        return frozenset(key for joint in self.joint for key in joint.keys)
 
     def lookup(self, key: str, position: str = "", resolution: int | None = None) -> float | None:
         """Milliseconds of an operator; None where it is missing.

@@ -10,8 +10,8 @@ import numpy as np
 
 from nas.base.seeds import generator
 from nas.exporting import Comparison
+from nas.jobs.latencies import estimated_counts, latency_metrics, latency_source
 from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained, reduction_of
-from nas.runs.measured_part import kept_resolutions
 from nas.runs.searched import is_given
 from nas.searching import Objective, Scorer, Trial
 from nas.searching.problem import TOP1
@@ -53,7 +53,7 @@ def search_figures(
     return {
         "kind": "search",
         "run": path,
-        **_asked(setting),
+        **_asked(setting, outcome),
         "data": _data(manifest),
         "trained_at": str(setting.trained_at),
         "training": dict(training),
@@ -74,7 +74,7 @@ def lookup_figures(folder: RunFolder, setting: Searched, outcome: SearchOutcome)
     return {
         "kind": "lookup",
         "run": path,
-        **_asked(setting),
+        **_asked(setting, outcome),
         "evaluated_by": setting.config.evaluate,
         "search": _effort(setting, outcome),
         **_found(setting, outcome, None),
@@ -82,8 +82,9 @@ def lookup_figures(folder: RunFolder, setting: Searched, outcome: SearchOutcome)
     }
 
 
-def _asked(setting: Searched) -> dict[str, Any]:
+def _asked(setting: Searched, outcome: SearchOutcome) -> dict[str, Any]:
     """What was asked for."""
+    shown = np.stack([trial.row for trial in outcome.ranked[: 1 + RUNNERS_UP]])
     return {
         "space": setting.space.name,
         "reduced": _reduced(setting),
@@ -93,7 +94,7 @@ def _asked(setting: Searched) -> dict[str, Any]:
         ],
         "reward": None if setting.reward is None else {"name": setting.reward.name, "weight": setting.reward.weight},
         "deployed_at": str(setting.deployed_at),
-        "latency": {metric: _latency_source(setting, metric) for metric in _latencies(setting)},
+        "latency": {name: latency_source(setting, name, shown) for name in latency_metrics(setting)},
     }
 
 
@@ -151,7 +152,7 @@ def _train_next(setting: Searched) -> list[str]:
     """The command that searches the same space with networks that are trained."""
     if is_given(setting.config.space):
         return []
-    targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
+    targets = _targets(setting)
     warm = f" --warm-start {setting.asked.objectives[0]}" if setting.asked.objectives else ""
     return [f"nas search --space {shlex.quote(setting.config.space)}{targets}{warm}"]
 
@@ -176,41 +177,12 @@ def _network(setting: Searched, trial: Trial, trained_at: Task | None) -> dict[s
     if trained_at is not None:
         costs["macs_as_trained"] = float(setting.space.cost("macs", rows, trained_at)[0])
     architecture = setting.space.decode(rows)[0].to_json()
-    return {"architecture": architecture, "validation": dict(trial.metrics), "costs": costs}
-
-
-def _latencies(setting: Searched) -> list[str]:
-    """The latencies among targets and objectives."""
-    named = [target.metric for target in setting.targets] + [one.name for one in setting.objectives if one.cheap]
-    return [metric for metric in dict.fromkeys(named) if metric.endswith("-latency")]
-
-
-def _latency_source(setting: Searched, metric: str) -> dict[str, Any]:
-    """What a latency figure is and where it comes from."""
-    table = setting.space.device_of(metric)
-    assert table is not None
     return {
-        "what": table.method,
-        "device": table.device,
-        "runtime": table.runtime,
-        "dtype": table.dtype,
-        "threads": table.threads,
-        "batch": table.batch,
-        "resolution": list(table.resolutions) if len(table.resolutions) > 1 else table.resolutions[0],
-        "task": str(setting.space.task_of(metric, setting.deployed_at)),
-        "spread": None,
-        "source": table.source,
-        "kept": _kept(setting, metric),
+        "architecture": architecture,
+        "validation": dict(trial.metrics),
+        "costs": costs,
+        "estimated": estimated_counts(setting, asked, trial.row),
     }
-
-
-def _kept(setting: Searched, metric: str) -> dict[str, Any] | None:
-    """The resolutions that alone were searched, because a table knows no other; None where it knows all."""
-    kept = kept_resolutions(setting.space, metric, setting.deployed_at)
-    if kept is None:
-        return None
-    choice = setting.space.whole.decisions.choices[kept[0]]
-    return {"decision": choice.name, "options": [choice.options[code] for code in kept[1]]}
 
 
 def _data(manifest: Manifest) -> dict[str, Any]:
@@ -228,6 +200,12 @@ def candidate_training(setting: Setting, steps: int) -> dict[str, Any]:
     return {"separate": True, "trainer": None, "recipe": setting.recipe.model_dump(), "steps": steps}
 
 
+def _targets(setting: Searched) -> str:
+    """The options of a command that ask for the same bounds."""
+    targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
+    return targets + " --allow-estimates" * setting.config.allow_estimates
+
+
 def _after_training(path: str, setting: Setting) -> list[str]:
     name, bound = setting.config.space, f"macs={_typical_macs(setting)}"
     if is_given(name):
@@ -239,7 +217,7 @@ def _after_training(path: str, setting: Setting) -> list[str]:
 def _next_commands(path: str, setting: Setting) -> list[str]:
     if is_given(setting.config.space):
         return [f"nas.{verb}({path!r}, space=SPACE)  # in Python, with the same object" for verb in ("show", "export")]
-    targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
+    targets = _targets(setting)
     supernet = "" if setting.space.separate else f" --supernet {setting.config.supernet or path}"
     return [
         f"nas show {path}",

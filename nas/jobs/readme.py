@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.base.units import LATENCY, Quantity
+from nas.jobs.latencies import latency_notes
 from nas.supernet.space import WALKED
 
 HEADINGS = {
@@ -48,16 +49,16 @@ def shown(metric: str, value: float) -> str:
     return quantity_of(metric).format(value)
 
 
+def shown_cost(metric: str, network: Mapping[str, Any]) -> str:
+    """A cost of a network with its unit, marked where it contains estimates."""
+    text, estimated = shown(metric, network["costs"][metric]), network.get("estimated", {}).get(metric)
+    return text if estimated is None else f"{text} ({estimated['count']} of {estimated['operators']} operators estimated)"
+
+
 def notes(figures: Mapping[str, Any]) -> list[str]:
     """What must be known to read the figures, a sentence each."""
     data, search = figures["data"], figures["search"]
     lines = []
-    for metric, source in figures["latency"].items():
-        runtime = source["runtime"] or "runtime not stated by the source"
-        lines.append(
-            f"{metric}: {source['what']} on {source['device']} ({runtime}, {source['dtype'] or 'dtype not stated'}, batch "
-            f"{source['batch']}) at {source['task']}; {source['source']}."
-        )
     lines.append(
         f"Multiply-adds, parameters and memory are those of the deployed network ({figures['deployed_at']}). Accuracies "
         f"and the exported files are at the training resolution ({figures['trained_at']})."
@@ -85,19 +86,11 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def kept_notes(figures: Mapping[str, Any]) -> list[str]:
-    """Which decisions were kept to what a device's table knows, a sentence each."""
-    kept = {metric: source["kept"] for metric, source in figures.get("latency", {}).items() if source.get("kept")}
-    return [
-        f"Only '{one['decision']}' {', '.join(map(str, one['options']))} was searched: {metric} was measured at no other."
-        for metric, one in kept.items()
-    ]
-
-
 def search_notes(figures: Mapping[str, Any]) -> list[str]:
-    """What was searched where it was a part of the space, and how the winner was picked where that is not simply the best."""
+    """What latencies are, what was searched where it was a part of the space, and how the winner was picked where that is not
+    simply the best."""
     names = [one["name"] for one in figures.get("objectives", ())]
-    lines = kept_notes(figures)
+    lines = latency_notes(figures)
     if figures.get("reduced"):
         part = figures["reduced"]
         lines.append(
@@ -249,7 +242,7 @@ def _networks(figures: Mapping[str, Any]) -> list[str]:
     titles = [*map(heading, names), *(measured_heading(name, figures) for name in found)]
     lines = ["| network | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for name, network in network_rows(figures):
-        cells = [shown(metric, network["costs"][metric]) for metric in names] + [measured_shown(one, network) for one in found]
+        cells = [shown_cost(metric, network) for metric in names] + [measured_shown(one, network) for one in found]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 

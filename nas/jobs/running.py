@@ -38,7 +38,7 @@ from nas.runs import (
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
 from nas.runs.named import evaluated_as
-from nas.runs.searched import fingerprint, reference, space_of
+from nas.runs.searched import fingerprint, reference, space_of, with_estimates
 from nas.runs.setting import describe_data, planned_steps
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import read_facts
@@ -72,7 +72,7 @@ def search(
         options: any field of `nas.runs.RunConfig`: trainer, strategy, steps, epochs, minutes, evaluations, seed,
             resolution, deploy_resolution, supernet, compute, precision, cutout, mixup, cutmix, randaugment,
             log, settings, validation_images, calibration_images, objectives, reward, strategy_options, evaluate, filters,
-            warm_start, proxy_images.
+            warm_start, proxy_images, allow_estimates.
 
     Several processes of one `torch.distributed` group may call this together: they train together, and the first one alone
     writes, searches and returns.
@@ -156,6 +156,8 @@ def _begin(
     if options.get("evaluate") is not None:
         options["evaluate"] = str(Path(options["evaluate"]).resolve())
     config = RunConfig.checked(space=reference(opened if reduction else space), targets=tuple(targets), data=source, **options)
+    if config.allow_estimates:
+        opened = with_estimates(opened)
     if kind == "search" and (config.evaluate is not None or proxies_alone(config, opened)):
         return begin_lookup(config, opened, out, reporter or Silent(), started)
     setting, ranks = prepare(config, opened), current_ranks()

@@ -40,7 +40,8 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
     table = None if metric is None else run.space.device_of(metric)
     task = deployed if metric is None else run.space.task_of(metric, deployed)
     network = Chosen(run.space, task, str(path), architecture, run)
-    found = layers(run.space.walk_of(network.row, task), network.codes, table)
+    estimator = None if table is None else run.space.estimator(table)
+    found = layers(run.space.walk_of(network.row, task), network.codes, table, estimator)
     grouped = None
     if metric is not None:
         listed = sum(layer.milliseconds or 0.0 for layer in found)

@@ -182,7 +182,9 @@ def _require_possible(space: Space, target: Target, task: Task | None, config: R
     if least > target.limit:
         values = cost(space.decisions.sample(generator(config.seed, "feasibility"), space.decisions.typical))
         low, middle, high = (target.quantity.format(float(v)) for v in (least, np.sort(values)[len(values) // 2], values.max()))
+        tabled = space.device_of(target.metric) is not None
+        partly = ", what the table lacks being estimated" if config.allow_estimates and tabled else ""
         raise NasError(
-            f"no network of space '{space.name}' keeps {target}: its minimum is {low} (median of random networks "
+            f"no network of space '{space.name}' keeps {target}: its minimum is {low}{partly} (median of random networks "
             f"{middle}, maximum of {len(values)} {high}); ask for at least {low}"
         )

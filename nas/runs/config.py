@@ -34,6 +34,7 @@ class RunConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63)
     resolution: int | None = Field(None, ge=8, le=1024)
     deploy_resolution: int | None = Field(None, ge=8, le=4096)
+    allow_estimates: bool = False
     supernet: str | None = None
     evaluate: str | None = None
     compute: Literal["auto", "cpu", "cuda"] = "auto"

@@ -71,7 +71,15 @@ def space_of(manifest: Manifest, given: Space | None = None) -> Space:
             f"the decisions of space '{space.name}' are not those with which this run began; give the space as it was, or "
             "begin a new run"
         )
+    if manifest.config.allow_estimates:
+        space = space.with_estimates()
     return space if reduction is None else reduction.applied(space)
+
+
+def with_estimates(space: Space) -> Space:
+    """The space, or the reduced one, with estimated latencies of operators that tables lack."""
+    reduction = reduction_of(space)
+    return space.with_estimates() if reduction is None else reduction.applied(space.whole.with_estimates())
 
 
 def space_in_force(manifest: Manifest, given: Space | None = None) -> Space:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from nas.costs import (
     MEMORY_MODELS,
     WEIGHT_MODELS,
     CompiledCost,
+    Estimator,
     LatencyTable,
     RowCost,
     Term,
@@ -89,6 +91,9 @@ class Space(SearchSpace):
     """Figures of the training of one network, where networks are trained by themselves."""
 
     _whole: Space | None = None
+
+    _estimators: dict[str, Estimator] | None = None
+    """Those of tables by name, where estimates are allowed."""
 
     _encoding: Callable[[Decisions], Encoding] = Encoding
 
@@ -234,6 +239,23 @@ class Space(SearchSpace):
         channels, height, width = (int(evaluate(size, codes)) for size in resize.output.shape[1:])
         return channels, height, width
 
+    def with_estimates(self) -> Space:
+        """This space with latencies also by tables that lack some of its operators: those are estimated, see
+        `nas.costs.Estimator`. `nas.supernet.estimated` tells which of a network's are."""
+        found = copy.copy(self)
+        found._costs = {}
+        found._estimators = {}
+        return found
+
+    def estimator(self, table: LatencyTable) -> Estimator | None:
+        """What stands in for operators that a table lacks; None where estimates were not asked for."""
+        if self._estimators is None:
+            return None
+        known = self._estimators.get(table.name)
+        if known is None or known.table is not table:
+            known = self._estimators[table.name] = Estimator(table)
+        return known
+
     def metrics(self) -> dict[str, Quantity]:
         """Every cost this space can be asked for by name, with its unit."""
         return {**WALKED, **{f"{name}-latency": LATENCY for name in devices()}}
@@ -303,7 +325,7 @@ class Space(SearchSpace):
         table = self.device_of(metric)
         found = self.walk(self.task_of(metric, task))
         if table is not None:
-            return latency_terms(found, table)
+            return latency_terms(found, table, self.estimator(table))
         if metric in MEMORY_MODELS:
             raise NasError("the peak memory of a network is no sum over its operators; use macs, params or a device's latency")
         return summed_terms(found, metric)

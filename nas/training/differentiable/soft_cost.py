@@ -97,7 +97,7 @@ def operator_costs(space: Space, metric: str, task: Task, whole: CompiledCost) -
     at = space.task_of(metric) if table is not None else replace(task, resolution=space.task.resolution)
 
     def cost_of(found: Walk) -> float:
-        terms = latency_terms(found, table) if table is not None else summed_terms(found, metric)
+        terms = latency_terms(found, table, space.estimator(table)) if table is not None else summed_terms(found, metric)
         return sum(float(np.asarray(term.evaluate({})).item()) for term in terms)
 
     network = space.without_memory(at)
