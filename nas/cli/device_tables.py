@@ -100,7 +100,7 @@ def print_qualities(table: LatencyTable, found: Sequence[KindQuality]) -> None:
         listed.add_row(kind.kind, " ".join(kind.attributes), str(kind.operators), *cells)
     console.print(listed)
     console.print(
-        "Errors are those of operators that were left out: a tenth at a time, or in the last column all of the same shapes.",
+        "Errors are those of operators that were left out: a tenth at a time, in the last column with all of their shapes.",
         style="dim",
     )
     console.print(f"nas search --target {table.name}-latency=LIMIT --allow-estimates", style="dim")

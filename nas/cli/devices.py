@@ -9,6 +9,7 @@ import typer
 from nas.cli import options
 from nas.cli.guard import guarded, print_json
 from nas.cli.named_group import ONE, NamedGroup
+from nas.cli.transfer import transfer_app
 
 if TYPE_CHECKING:
     from nas.costs import LatencyTable
@@ -19,6 +20,7 @@ devices_app = typer.Typer(
     subcommand_metavar="[NAME | COMMAND [ARGS]...]",
     rich_markup_mode=None,
 )
+devices_app.add_typer(transfer_app)
 
 
 @devices_app.callback()

@@ -15,6 +15,8 @@ from nas.costs.memory_rows import MemoryOfRows, memory_cost
 from nas.costs.places import required_keys
 from nas.costs.sums import summed_terms
 from nas.costs.table import LatencyTable, load_table, operator_key
+from nas.costs.table_transfer import TableTransfer
+from nas.costs.transfer import Transfer
 from nas.costs.weights import WEIGHT_MODELS, weight_terms
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "MemoryOfRows",
     "OperatorKey",
     "RowCost",
+    "TableTransfer",
     "Term",
+    "Transfer",
     "WEIGHT_MODELS",
     "compile_cost",
     "devices",

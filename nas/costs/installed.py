@@ -17,7 +17,7 @@ from nas.base.files import write_error, write_json
 from nas.costs.devices import Devices
 from nas.costs.table import LatencyTable, load_table
 
-RESERVED = frozenset({"add", "of", "remove", "transfer"})
+RESERVED = frozenset({"add", "of", "propose", "remove", "transfer"})
 """Words after 'nas devices' that are commands: a table of such a name could not be shown."""
 
 

@@ -120,6 +120,37 @@ def required_keys(walk: Walk) -> dict[str, list[str]]:
     return needed
 
 
+def entries_needed(walk: Walk, kinds: frozenset[str]) -> list[tuple[str, str]]:
+    """Every entry, as key and position, that networks can need of a table which lists units of these kinds."""
+    found: dict[tuple[str, str], None] = {}
+    for place in places(walk, kinds):
+        for key in place.keys(*grid(place.choices))[0]:
+            found[key, place.position] = None
+    return list(found)
+
+
+def entry_counts(
+    walk: Walk, kinds: frozenset[str], codes: Mapping[str, np.ndarray], count: int
+) -> dict[tuple[str, str], np.ndarray]:
+    """How often each of `count` architectures has each entry, (count,), by key and position.
+
+    Args:
+        codes: (count,) option indices of every decision.
+    """
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for place in places(walk, kinds):
+        keys, index = place.keys(codes, count)
+        for number, key in enumerate(keys):
+            entry = key, place.position
+            found[entry] = found.get(entry, np.zeros(count)) + (index == number)
+    return found
+
+
+def listed_places(walk: Walk, kinds: frozenset[str]) -> tuple[str, ...]:
+    """The units and operators, by their paths, of which networks need an entry in a table that lists units of these kinds."""
+    return tuple(place.path for place in places(walk, kinds))
+
+
 def grid(choices: tuple[Choice, ...]) -> tuple[dict[str, np.ndarray], int]:
     """The codes of all joint options, and how many these are."""
     if not choices:

@@ -25,6 +25,9 @@ ENOUGH = 200
 
 FOLDS = 10
 
+SHAPE_FOLDS = 12
+"""Up to so many shapes are left out one at a time, more of them in so many parts."""
+
 STEPS = 40
 """Of the fit of the covariance."""
 
@@ -64,8 +67,6 @@ class Regressor:
         self._logs = np.log(milliseconds)
         self._features = KeyFeatures(self.keys)
         self.shapes = frozenset((key.inputs, key.output) for key in keys)
-        rows = np.random.default_rng(0).permutation(len(self.keys))[:ENOUGH]
-        self._covariance = _fitted_covariance(self._features(self.keys)[rows], self._logs[rows] - self._logs.mean())
         self._process = self._conditioned(np.arange(len(self.keys)))
 
     def __call__(self, keys: Sequence[OperatorKey]) -> FloatArray:
@@ -73,14 +74,15 @@ class Regressor:
         return self._predicted(self._process, self._logs.mean(), keys)
 
     def quality(self) -> Quality:
-        """Cross-validated: operators are left out a tenth at a time, and once more shape by shape.
-
-        The few parameters of the covariance stay those of all operators; what is left out predicts nothing.
-        """
-        errors = self._errors(list(np.random.default_rng(0).permutation(len(self.keys)) % FOLDS))
+        """Cross-validated: operators are left out a tenth at a time, and once more with all others of their shapes. Nothing is
+        fitted to what is left out, the covariance included."""
+        rng = np.random.default_rng(0)
+        errors = self._errors(self.held_out(list(rng.permutation(len(self.keys)) % FOLDS)))
         unseen = None
         if len(self.shapes) > 1:
-            unseen = self._errors([(key.inputs, key.output) for key in self.keys])
+            shapes = sorted(self.shapes)
+            fold = dict(zip(shapes, rng.permutation(len(shapes)) % SHAPE_FOLDS, strict=True))
+            unseen = self._errors(self.held_out([fold[key.inputs, key.output] for key in self.keys]))
         return Quality(
             len(self.keys),
             float(100 * errors.mean()),
@@ -95,21 +97,29 @@ class Regressor:
         logs = np.empty(len(self.keys))
         for group in dict.fromkeys(groups):
             left = np.array([other == group for other in groups])
-            rest = np.flatnonzero(~left)
             held = [key for key, out in zip(self.keys, left, strict=True) if out]
-            logs[left] = np.log(self._predicted(self._conditioned(rest), self._logs[rest].mean(), held))
+            rest = np.flatnonzero(~left)
+            process = self._conditioned(rest)
+            logs[left] = np.log(self._predicted(process, self._logs[rest].mean(), held))
         found: FloatArray = np.exp(logs)
         return found
 
-    def _errors(self, groups: Sequence[Hashable]) -> FloatArray:
-        found: FloatArray = np.abs(self.held_out(groups) / np.exp(self._logs) - 1.0)
+    def _errors(self, predicted: FloatArray) -> FloatArray:
+        found: FloatArray = np.abs(predicted / np.exp(self._logs) - 1.0)
         return found
 
+    def _covariance_of(self, rows: np.ndarray) -> Any:
+        """The covariance by some of the operators, at most `ENOUGH`."""
+        drawn = rows[np.random.default_rng(0).permutation(len(rows))[:ENOUGH]]
+        logs = self._logs[drawn]
+        return fitted_covariance(self._features([self.keys[row] for row in drawn]), logs - logs.mean())
+
     def _conditioned(self, rows: np.ndarray) -> Any:
+        """The process that is fitted to some of the operators."""
         from sklearn.gaussian_process import GaussianProcessRegressor
 
         features = self._features([self.keys[row] for row in rows])
-        process = GaussianProcessRegressor(self._covariance, optimizer=None)
+        process = GaussianProcessRegressor(self._covariance_of(rows), optimizer=None)
         return process.fit(features, self._logs[rows] - self._logs[rows].mean())
 
     def _predicted(self, process: Any, mean: float, keys: Sequence[OperatorKey]) -> FloatArray:
@@ -117,8 +127,9 @@ class Regressor:
         return found
 
 
-def _fitted_covariance(features: FloatArray, logs: FloatArray) -> Any:
-    """The covariance under which the logarithms are likeliest."""
+def fitted_covariance(features: FloatArray, logs: FloatArray) -> Any:
+    """The covariance under which logarithms of milliseconds, (N,) around their mean, are likeliest for standardised features
+    (N, F): a kernel of scikit-learn."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel

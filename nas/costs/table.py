@@ -200,6 +200,12 @@ class LatencyTable(_Strict):
         """The keys of operators that one figure stands for together with others."""
         return frozenset(key for joint in self.joint for key in joint.keys)
 
+    def share(self, key: str, position: str = "", resolution: int | None = None) -> float | None:
+        """Milliseconds of an operator as `lookup` gives them; of one that was measured in a group, an equal part of that."""
+        group = next((group for group in self.groups if key in group.keys), None)
+        found = self.lookup(key, position, resolution)
+        return found if found is not None or group is None else group.ms / len(group.keys)
+
     def lookup(self, key: str, position: str = "", resolution: int | None = None) -> float | None:
         """Milliseconds of an operator; None where it is missing.
 

@@ -39,13 +39,7 @@ def complete_for(table: LatencyTable) -> list[Covered]:
     for name in space_names():
         if families and name.partition(":")[0] not in families:
             continue
-        space = open_space(name)
-        if space.separate:
-            continue
-        known = space.walk()
-        if table.kinds.isdisjoint({use.unit.kind for use in known.units} | {operator.kind for operator in known.operators}):
-            continue  # before it is walked once more, at the table's task
-        covered = coverage(space, table, name)
+        covered = coverage(open_space(name), table, name)
         if covered is not None:
             found.append(covered)
     return found
@@ -53,6 +47,11 @@ def complete_for(table: LatencyTable) -> list[Covered]:
 
 def coverage(space: Space, table: LatencyTable, name: str) -> Covered | None:
     """What a table knows of a space; None where it lacks anything at every resolution."""
+    if space.separate:
+        return None
+    known = space.walk()
+    if table.kinds.isdisjoint({use.unit.kind for use in known.units} | {operator.kind for operator in known.operators}):
+        return None  # before it is walked once more, at the table's task
     try:
         walk = space.walk(space.task_for(table))
         latency_terms(walk, table)

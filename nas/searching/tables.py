@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nas.architectures.decisions import Rows
 from nas.base.errors import NasError, unknown
 from nas.searching.problem import Problem, keys
 from nas.supernet import Space
@@ -37,6 +38,7 @@ class TableEvaluator:
     def __init__(self, rows: np.ndarray, metrics: Mapping[str, np.ndarray], source: str) -> None:
         self.metrics = tuple(metrics)
         self.source = source
+        self._decisions = rows.shape[1]
         figures = np.stack([np.asarray(metrics[name], dtype=np.float64) for name in self.metrics], axis=1)
         there = np.isfinite(figures)
         sums: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
@@ -72,6 +74,13 @@ class TableEvaluator:
         if not self._results[key]:
             raise ValueError(f"{self.source} has no figure for it")
         return dict(self._results[key])
+
+    def known(self, metric: str) -> tuple[Rows, np.ndarray]:
+        """The architectures that have a figure, (N, D), and their figures (N,)."""
+        found = {key: figures[metric] for key, figures in self._results.items() if metric in figures}
+        rows = [np.frombuffer(key, dtype=np.uint8) for key in found]
+        stacked = np.asfortranarray(np.stack(rows)) if rows else np.empty((0, self._decisions), dtype=np.uint8)
+        return stacked, np.array(list(found.values()), dtype=np.float64)
 
     def require_covering(self, problem: Problem, rng: np.random.Generator) -> None:
         """Raise NasError where the table holds too little of the space for a search to find its entries."""
