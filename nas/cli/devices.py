@@ -151,6 +151,7 @@ def _row(table: LatencyTable, added: bool) -> dict[str, Any]:
         "operators": len(table.operators) + sum(len(joint.keys) for joint in table.joint),
         "complete_for": list(table.spaces),
         "from": "you" if added else "a package",
+        "entries": "measured" if table.estimated is None else "estimated",
         "licence": table.licence,
         "source": table.source,
     }

@@ -2,7 +2,7 @@
 
 The covariance is a linear one, which carries over to sizes that were never measured, plus a squared exponential one with a
 length for each feature, which bends it to the measurements. Multiply-adds of whole blocks as a further feature made operators
-of unmeasured shapes no better, and forests and boosted trees did worse: see experiments/operator_estimates.py.
+of unmeasured shapes worse, and forests and boosted trees did worse throughout: see experiments/operator_estimates.py.
 """
 
 from __future__ import annotations
