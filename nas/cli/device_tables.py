@@ -29,7 +29,8 @@ def print_devices(tables: Sequence[LatencyTable], mine: Collection[str]) -> None
             table.runtime or "not stated",
             _how(table),
             ", ".join(map(str, table.resolutions)),
-            str(len(table.operators) + sum(len(joint.keys) for joint in table.joint)),
+            str(len(table.operators) + sum(len(joint.keys) for joint in table.joint))
+            + ("" if table.estimated is None else " (estimated)"),
             ", ".join(table.spaces),
             table.licence,
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from nas.base.errors import NasError
+from nas.costs.fitted import FittedArrays
 from nas.costs.key_features import FloatArray, Signature, signature
 from nas.costs.keys import parse_key
 from nas.costs.regressor import LEAST, Quality, Regressor
@@ -38,7 +39,7 @@ class KindQuality:
 
 
 class Estimator:
-    """Estimates by a table, with a regressor for each kind of operators, fitted when it is first needed.
+    """Estimates by a table, with a regressor for each kind of operators, fitted when it is first needed and kept as arrays.
 
     Entries of the same operator at several positions or resolutions count as one, with their mean. Operators that were only
     measured together with others say nothing of one alone. Nor do the weights of a linear model, so a table that is one is
@@ -47,6 +48,7 @@ class Estimator:
 
     def __init__(self, table: LatencyTable) -> None:
         self.table = table
+        self._kept = FittedArrays(table)
         self._regressors: dict[Signature, Regressor] = {}
         self._qualities: dict[Signature, KindQuality] = {}
 
@@ -97,8 +99,7 @@ class Estimator:
     def _quality(self, kind: Signature) -> KindQuality:
         if kind not in self._qualities:
             entries = self._entries[kind]
-            enough = len(entries) >= LEAST
-            quality = self._regressor(kind, next(iter(entries))).quality() if enough else None
+            quality = self._cross_validated(kind, next(iter(entries))) if len(entries) >= LEAST else None
             self._qualities[kind] = KindQuality(kind[0], kind[-1], len(entries), quality)
         return self._qualities[kind]
 
@@ -110,5 +111,23 @@ class Estimator:
                     f"table '{self.table.name}' has {len(entries)} operators like '{example}', too few to estimate it from: "
                     f"it takes {LEAST} of the same kind, dimensions and names of attributes; measure it, or use another device"
                 )
-            self._regressors[kind] = Regressor([parse_key(key) for key in entries], np.array(list(entries.values())))
+            known, name = list(map(parse_key, entries)), f"{_name(kind)}: covariance"
+            parameters = self._kept.get(name)
+            self._regressors[kind] = found = Regressor(known, np.array(list(entries.values())), parameters)
+            if parameters is None:
+                self._kept.put(name, found.parameters)
         return self._regressors[kind]
+
+    def _cross_validated(self, kind: Signature, example: str) -> Quality:
+        name = f"{_name(kind)}: quality"
+        known = self._kept.get(name)
+        if known is not None and len(known) == len(fields(Quality)):
+            return Quality.from_array(known)
+        quality = self._regressor(kind, example).quality()
+        self._kept.put(name, quality.to_array())
+        return quality
+
+
+def _name(kind: Signature) -> str:
+    """Of what is kept of a kind."""
+    return " ".join([kind[0], str(kind[1]), str(kind[2]), *kind[3]])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,17 @@ class Quality:
         """As a JSON object."""
         return asdict(self)
 
+    def to_array(self) -> FloatArray:
+        """The figures in order, NaN for None."""
+        return np.array([np.nan if figure is None else figure for figure in astuple(self)], dtype=np.float64)
+
+    @classmethod
+    def from_array(cls, array: FloatArray) -> Quality:
+        """The inverse of `to_array`."""
+        operators, error, within_5, within_10, *unseen = map(float, array)
+        unseen_error, unseen_within_10 = (None if np.isnan(figure) else figure for figure in unseen)
+        return cls(int(operators), error, within_5, within_10, unseen_error, unseen_within_10)
+
 
 class Regressor:
     """Milliseconds of operators of one signature; deterministic.
@@ -60,14 +71,23 @@ class Regressor:
     Args:
         keys: distinct operators.
         milliseconds: (N,), above zero.
+        parameters: of the covariance, as `parameters` of a regressor of the same operators gave them, so that they are not
+            fitted again.
     """
 
-    def __init__(self, keys: Sequence[OperatorKey], milliseconds: FloatArray) -> None:
+    def __init__(self, keys: Sequence[OperatorKey], milliseconds: FloatArray, parameters: FloatArray | None = None) -> None:
         self.keys = list(keys)
         self._logs = np.log(milliseconds)
         self._features = KeyFeatures(self.keys)
         self.shapes = frozenset((key.inputs, key.output) for key in keys)
-        self._process = self._conditioned(np.arange(len(self.keys)))
+        every = np.arange(len(self.keys))
+        self._process = self._conditioned(every, self._known_covariance(parameters) or self._covariance_of(every))
+
+    @property
+    def parameters(self) -> FloatArray:
+        """Logarithms of the parameters of the covariance, (P,)."""
+        found: FloatArray = self._process.kernel_.theta
+        return found
 
     def __call__(self, keys: Sequence[OperatorKey]) -> FloatArray:
         """Operators -> (N,) milliseconds. Raises NasError for one with an attribute that no entry has."""
@@ -99,7 +119,7 @@ class Regressor:
             left = np.array([other == group for other in groups])
             held = [key for key, out in zip(self.keys, left, strict=True) if out]
             rest = np.flatnonzero(~left)
-            process = self._conditioned(rest)
+            process = self._conditioned(rest, self._covariance_of(rest))
             logs[left] = np.log(self._predicted(process, self._logs[rest].mean(), held))
         found: FloatArray = np.exp(logs)
         return found
@@ -114,12 +134,19 @@ class Regressor:
         logs = self._logs[drawn]
         return fitted_covariance(self._features([self.keys[row] for row in drawn]), logs - logs.mean())
 
-    def _conditioned(self, rows: np.ndarray) -> Any:
+    def _known_covariance(self, parameters: FloatArray | None) -> Any:
+        """The covariance with these parameters; None where they are not as many as it has."""
+        covariance = _covariance(self._features(self.keys[:1]).shape[1])
+        if parameters is None or parameters.shape != covariance.theta.shape or not np.all(np.isfinite(parameters)):
+            return None
+        return covariance.clone_with_theta(parameters)
+
+    def _conditioned(self, rows: np.ndarray, covariance: Any) -> Any:
         """The process that is fitted to some of the operators."""
         from sklearn.gaussian_process import GaussianProcessRegressor
 
         features = self._features([self.keys[row] for row in rows])
-        process = GaussianProcessRegressor(self._covariance_of(rows), optimizer=None)
+        process = GaussianProcessRegressor(covariance, optimizer=None)
         return process.fit(features, self._logs[rows] - self._logs[rows].mean())
 
     def _predicted(self, process: Any, mean: float, keys: Sequence[OperatorKey]) -> FloatArray:
@@ -132,18 +159,23 @@ def fitted_covariance(features: FloatArray, logs: FloatArray) -> Any:
     (N, F): a kernel of scikit-learn."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 
-    scale, lengths, noise = (1e-3, 1e3), (1e-1, 1e3), (1e-6, 1e-1)
-    start = np.full(features.shape[1], 3.0)
-    covariance = (
-        ConstantKernel(1.0, scale) * RBF(start, lengths)
-        + ConstantKernel(1.0, scale) * DotProduct(1.0, scale)
-        + WhiteKernel(1e-3, noise)
-    )
+    covariance = _covariance(features.shape[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a parameter at its limit is no fault: a feature may not matter
         return GaussianProcessRegressor(covariance, optimizer=_minimised).fit(features, logs).kernel_
+
+
+def _covariance(features: int) -> Any:
+    """The covariance before it is fitted."""
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
+
+    scale, lengths, noise = (1e-3, 1e3), (1e-1, 1e3), (1e-6, 1e-1)
+    return (
+        ConstantKernel(1.0, scale) * RBF(np.full(features, 3.0), lengths)
+        + ConstantKernel(1.0, scale) * DotProduct(1.0, scale)
+        + WhiteKernel(1e-3, noise)
+    )
 
 
 def _minimised(function: Callable[[FloatArray], tuple[float, FloatArray]], start: FloatArray, bounds: FloatArray) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from nas.base.errors import NasError
-from nas.costs import Estimator, LatencyTable, compile_cost, devices, lacking_keys, latency_terms, layers, parse_key
+from nas.costs import Estimator, LatencyTable, compile_cost, devices, lacking_keys, latency_terms, layers, parse_key, regressor
 from nas.costs.regressor import LEAST, Regressor
 from nas.supernet import Space
 
@@ -132,3 +134,30 @@ def test_a_whole_table_is_not_estimated(mbconv: Space, mbconv_rows: np.ndarray) 
 def test_the_weights_of_a_linear_model_are_no_base() -> None:
     with pytest.raises(NasError, match="linear model"):
         Estimator(devices()["pixel1-tunas"]).qualities()
+
+
+def test_what_was_fitted_is_kept_as_arrays_and_fitted_anew_where_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    pixel = devices()["pixel1"]
+    asked = ["mbconv 16x112x112->24x56x56 act=relu expand=4 kernel=3 residual=0 squeeze=0 stride=2"]
+    once, qualities = Estimator(pixel)(asked), Estimator(pixel).qualities()
+    (file,) = (tmp_path / "estimates").iterdir()
+    kept = file.read_bytes()
+    assert {array.dtype for array in load(kept).values()} == {np.dtype(np.float64)}
+
+    def no_fit(*_: object) -> None:
+        raise AssertionError("fitted again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(regressor, "fitted_covariance", no_fit)
+        assert Estimator(pixel)(asked) == once
+        assert Estimator(pixel).qualities() == qualities
+    for damaged in (kept[:-5], b"", b"no arrays", save({name: array[:1] for name, array in load(kept).items()})):
+        file.write_bytes(damaged)
+        assert Estimator(pixel)(asked) == pytest.approx(once)
+    fields = pixel.model_dump(by_alias=True)
+    doubled = [entry | {"ms": 2 * entry["ms"]} for entry in fields["operators"]]
+    slower = LatencyTable.model_validate(fields | {"operators": doubled})
+    assert Estimator(slower)(asked) == pytest.approx(2 * once)
