@@ -1,4 +1,4 @@
-"""Reading and printing quantities: milliseconds, multiply-adds, parameters, bytes."""
+"""Reading and printing quantities: milliseconds, millijoules, multiply-adds, parameters, bytes."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ class Quantity:
 
     def example(self) -> str:
         """One legal way of writing such a figure."""
-        return {"latency": "80ms", "memory": "2MB"}.get(self.name, "300M")
+        return {"latency": "80ms", "energy": "5mJ", "memory": "2MB"}.get(self.name, "300M")
 
 
 LATENCY = Quantity("latency", "ms", {"ms": 1.0, "s": 1e3, "us": 1e-3, "µs": 1e-3}, scaled=False)
+ENERGY = Quantity("energy", "mJ", {"mJ": 1.0, "J": 1e3, "uJ": 1e-3, "µJ": 1e-3}, scaled=False)
 COUNT = Quantity("count", "", {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9})
 MEMORY = Quantity(
     "memory", "B", {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

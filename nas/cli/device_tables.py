@@ -68,13 +68,15 @@ def print_device(table: LatencyTable, complete: Sequence[Covered]) -> None:
         console.print(f"{name:<13} {'not stated by the source' if value is None else value}", soft_wrap=True)
     for accuracy in table.accuracy:
         console.print(accuracy_text(accuracy), soft_wrap=True)
-    listed = new_table("operator", "where", "ms", "spread")
+    energy = ["mJ"] if table.energy is not None else []
+    listed = new_table("operator", "where", "ms", "spread", *energy)
     for entry in table.operators:
         where = entry.position or ("" if entry.resolution is None else f"{entry.resolution} px")
-        listed.add_row(entry.key, where, f"{entry.ms:.4f}", "" if entry.spread is None else f"{entry.spread:.4f}")
+        spread = "" if entry.spread is None else f"{entry.spread:.4f}"
+        listed.add_row(entry.key, where, f"{entry.ms:.4f}", spread, *(f"{entry.mj:.4f}" for _ in energy))
     for joint in table.joint:
         where = "constant" if joint is table.constant else "together"
-        listed.add_row("\n".join(joint.keys), where, f"{joint.ms:.4f}", "")
+        listed.add_row("\n".join(joint.keys), where, f"{joint.ms:.4f}", "", *(f"{joint.mj:.4f}" for _ in energy))
     console.print(listed)
 
 

@@ -16,6 +16,7 @@ from nas.costs.places import required_keys
 from nas.costs.sums import summed_terms
 from nas.costs.table import LatencyTable, load_table, operator_key
 from nas.costs.table_transfer import TableTransfer
+from nas.costs.tabled import is_tabled, table_of, tabled_metrics
 from nas.costs.transfer import Transfer
 from nas.costs.weights import WEIGHT_MODELS, weight_terms
 
@@ -41,6 +42,7 @@ __all__ = [
     "expected",
     "install_table",
     "lacking_keys",
+    "is_tabled",
     "latency_terms",
     "layers",
     "load_table",
@@ -54,5 +56,7 @@ __all__ = [
     "remove_table",
     "required_keys",
     "summed_terms",
+    "table_of",
+    "tabled_metrics",
     "weight_terms",
 ]

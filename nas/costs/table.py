@@ -12,6 +12,7 @@ A table is one JSON file, checked when it is read (see docs/tables.md):
     operators    [{"key": ..., "ms": ..., "spread": ..., "count": ..., "position": ..., "resolution": ...}, ...]
     groups       [{"keys": [...], "ms": ...}, ...]   operators that were only measured together
     constant     {"keys": [...], "ms": ...}          of a linear model of whole networks
+    (each of these may have "mj", too, millijoules: then all have it, and 'pixel1-energy' is a metric as well)
     estimated    how the entries were estimated; null where they were measured
     accuracy     [...]   how well sums told the time of whole networks, see `TableAccuracy`
 
@@ -53,6 +54,7 @@ class TableEntry(_Strict):
 
     Attributes:
         alone: what it took by itself, where `ms` was corrected by whole networks.
+        mj: millijoules.
         position: see above.
     """
 
@@ -61,6 +63,7 @@ class TableEntry(_Strict):
     spread: Milliseconds | None = None
     count: int | None = None
     alone: Milliseconds | None = None
+    mj: Signed | None = None
     position: str | None = None
     resolution: int | None = None
 
@@ -75,6 +78,7 @@ class TableGroup(_Strict):
 
     keys: tuple[str, ...]
     ms: Milliseconds
+    mj: Milliseconds | None = None
 
 
 class TableConstant(_Strict):
@@ -82,6 +86,7 @@ class TableConstant(_Strict):
 
     keys: tuple[str, ...]
     ms: Signed
+    mj: Signed | None = None
 
 
 class TableAccuracy(_Strict):
@@ -146,6 +151,26 @@ class LatencyTable(_Strict):
     def resolution_for(self, own: int) -> int:
         """The resolution at which networks are summed up whose space has a resolution of its own: that, or the largest."""
         return own if own in self.resolutions else self.resolutions[-1]
+
+    @property
+    def metric(self) -> str:
+        """What targets call the sum of its figures."""
+        return f"{self.name}-latency"
+
+    @cached_property
+    def energy(self) -> EnergyTable | None:
+        """The same table with millijoules in place of milliseconds; None where it has none."""
+        figures = [part.mj for part in (*self.operators, *self.joint)]
+        if all(figure is None for figure in figures):
+            return None
+        lacking = next((number for number, figure in enumerate(figures) if figure is None), None)
+        if lacking is not None:
+            of = f"operators.{lacking}" if lacking < len(self.operators) else "a group or the constant"
+            raise NasError(f"{of} has no mj, and others have; give the energy of all, or of none")
+        fields = self.model_dump(by_alias=True) | {"accuracy": ()}
+        for part in (*fields["operators"], *fields["groups"], *filter(None, [fields["constant"]])):
+            part["ms"] = part.pop("mj")
+        return EnergyTable.model_validate(fields)
 
     @property
     def method(self) -> str:
@@ -221,6 +246,15 @@ class LatencyTable(_Strict):
         return None
 
 
+class EnergyTable(LatencyTable):
+    """The energy of a device's operators: wherever a table has milliseconds, these are millijoules."""
+
+    @property
+    def metric(self) -> str:
+        """What targets call the sum of its figures."""
+        return f"{self.name}-energy"
+
+
 def kind_of(key: str) -> str:
     """The kind of an operator or unit, which its key begins with."""
     return key.split(" ", 1)[0]
@@ -246,7 +280,7 @@ def load_table(path: Path) -> LatencyTable:
         place = ".".join(map(str, first["loc"])) or "the file"
         raise NasError(f"latency table {path} is not valid: {place}: {first['msg']}") from error
     try:
-        _ = table._figures
+        _ = table._figures, table.energy and table.energy._figures
     except NasError as error:
         raise NasError(f"latency table {path} is not valid: {error}") from error
     return table

@@ -130,7 +130,7 @@ def _latency(found: Chosen, task: Task, threads: int, device: str | None, measur
     if device is None:
         return None
     table = devices()[device]
-    milliseconds = float(found.space.cost(f"{table.name}-latency", found.architecture))
+    milliseconds = float(found.space.cost(table.metric, found.architecture))
     return {"ms": milliseconds, "what": f"summed from operators measured on {table.device}, {table.dtype}, batch {table.batch}"}
 
 

@@ -133,6 +133,10 @@ def require_name(name: str, conditions: Mapping[str, Any]) -> None:
     if name not in added_tables():
         raise NasError(f"'{name}' is a table that ships; choose another --name")
     known = devices()[name]
+    if known.estimated is not None:
+        raise NasError(
+            f"the table '{name}' that you added is an estimate; choose another --name, or remove it: nas devices remove {name}"
+        )
     for what, value in conditions.items():
         if getattr(known, what) != value:
             raise NasError(

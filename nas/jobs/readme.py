@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nas.base.units import LATENCY, Quantity
+from nas.base.units import Quantity
+from nas.costs.tabled import quantity_of_table
 from nas.jobs.latencies import latency_notes
 from nas.supernet.space import WALKED
 
@@ -21,7 +22,7 @@ HEADINGS = {
 
 def quantity_of(metric: str) -> Quantity:
     """How a metric is written."""
-    return WALKED.get(metric, LATENCY)
+    return WALKED[metric] if metric in WALKED else quantity_of_table(metric)
 
 
 def columns(figures: Mapping[str, Any]) -> list[str]:
@@ -41,7 +42,7 @@ def network_rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any
 
 def heading(metric: str) -> str:
     """A column's title."""
-    return HEADINGS.get(metric, metric.replace("-latency", " latency"))
+    return HEADINGS.get(metric, metric.replace("-latency", " latency").replace("-energy", " energy"))
 
 
 def shown(metric: str, value: float) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nas.base.errors import NasError
 from nas.base.progress import Reporter
+from nas.costs.table import EnergyTable
 from nas.measuring.whole import is_here, time_networks
 from nas.supernet import Space
 
@@ -18,7 +19,7 @@ def remeasure(space: Space, figures: dict[str, Any], reporter: Reporter) -> None
     """
     for metric in figures["latency"]:
         table = space.device_of(metric)
-        if table is None or not is_here(table):
+        if table is None or isinstance(table, EnergyTable) or not is_here(table):
             continue
         found = [figures["winner"], *figures["runners_up"]]
         task = space.task_of(metric)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from nas.architectures import Group, Restricted
-from nas.costs import measured_options
+from nas.costs import is_tabled, measured_options
 from nas.runs.config import RunConfig
 from nas.runs.reduction import keep_reduction
 from nas.searching import parse_target
@@ -21,7 +21,7 @@ def measured_part(space: Space, config: RunConfig) -> Space:
         NasError: a target is wrong, or a table knows none of the resolutions.
     """
     metrics = [parse_target(text, space).metric for text in config.targets]
-    metrics += [name for name in (text.strip().partition(":")[0] for text in config.objectives) if name.endswith("-latency")]
+    metrics += [name for name in (text.strip().partition(":")[0] for text in config.objectives) if is_tabled(name)]
     asked = None if config.deploy_resolution is None else Task(resolution=config.deploy_resolution)
     for metric in metrics:
         kept = kept_resolutions(space, metric, asked)

@@ -14,6 +14,7 @@ from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.progress import Reporter
 from nas.base.seeds import generator
+from nas.costs import is_tabled
 from nas.data import ImageData
 from nas.predicting import ProxyScorer, proxy_names
 from nas.runs.config import RunConfig
@@ -73,7 +74,7 @@ def proxies_alone(config: RunConfig, space: Space) -> bool:
         return False
     named = [text.partition(":")[0].strip() for text in config.objectives]
     found = proxies_asked(config, space).objectives
-    computed = [name for name in named if name in space.metrics() or name.endswith("-latency")]
+    computed = [name for name in named if name in space.metrics() or is_tabled(name)]
     return bool(found) and len(found) + len(computed) == len(named)
 
 

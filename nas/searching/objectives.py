@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from nas.base.errors import NasError, unknown
+from nas.costs import is_tabled
 from nas.predicting import proxy_names
 from nas.searching.problem import LOSS, TOP1, Objective
 from nas.searching.targets import Target
@@ -41,8 +42,8 @@ def parse_objective(text: str, space: Space, task: Task | None, measured: Collec
         found = base or Objective(name)
         return replace(found, direction=direction or found.direction)
     metrics = space.metrics()
-    table = space.device_of(name) if name.endswith("-latency") else None
-    resolved = f"{table.name}-latency" if table else name
+    table = space.device_of(name) if is_tabled(name) else None
+    resolved = table.metric if table else name
     if resolved not in metrics and name in proxy_names():
         return Objective(name, direction or "maximize", show="{:.6g}".format)
     if resolved not in metrics:

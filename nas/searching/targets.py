@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nas.architectures import Bound
 from nas.base.errors import NasError, unknown
 from nas.base.units import Quantity
+from nas.costs import is_tabled
 from nas.supernet import Space, Task
 
 
@@ -46,8 +47,8 @@ def parse_target(text: str, space: Space) -> Target:
     if relation.startswith(">"):
         raise NasError(f"a target is an upper limit; '{text}' asks for a lower one, write {name}<={limit_text}")
     metrics = space.metrics()
-    table = space.device_of(name) if name.endswith("-latency") else None
-    resolved = f"{table.name}-latency" if table else name
+    table = space.device_of(name) if is_tabled(name) else None
+    resolved = table.metric if table else name
     if resolved not in metrics:
         raise unknown("target", name, metrics)
     limit = metrics[resolved].parse(limit_text)

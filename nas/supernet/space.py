@@ -17,7 +17,7 @@ from nas.architectures import Architecture, Decisions, Encoding, SearchSpace
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError, unknown
 from nas.base.seeds import integer_seed
-from nas.base.units import COUNT, LATENCY, MEMORY, Quantity
+from nas.base.units import COUNT, MEMORY, Quantity
 from nas.choices import Option, evaluate
 from nas.costs import (
     MEMORY_MODELS,
@@ -27,10 +27,12 @@ from nas.costs import (
     LatencyTable,
     RowCost,
     Term,
-    devices,
+    is_tabled,
     latency_terms,
     memory_cost,
     summed_terms,
+    table_of,
+    tabled_metrics,
 )
 from nas.elastic import Dimension, Walk, walk
 from nas.elastic.batchable import unbatchable
@@ -93,7 +95,7 @@ class Space(SearchSpace):
     _whole: Space | None = None
 
     _estimators: dict[str, Estimator] | None = None
-    """Those of tables by name, where estimates are allowed."""
+    """Those of tables by metric, where estimates are allowed."""
 
     _encoding: Callable[[Decisions], Encoding] = Encoding
 
@@ -251,26 +253,26 @@ class Space(SearchSpace):
         """What stands in for operators that a table lacks; None where estimates were not asked for."""
         if self._estimators is None:
             return None
-        known = self._estimators.get(table.name)
+        known = self._estimators.get(table.metric)
         if known is None or known.table is not table:
-            known = self._estimators[table.name] = Estimator(table)
+            known = self._estimators[table.metric] = Estimator(table)
         return known
 
     def metrics(self) -> dict[str, Quantity]:
         """Every cost this space can be asked for by name, with its unit."""
-        return {**WALKED, **{f"{name}-latency": LATENCY for name in devices()}}
+        return {**WALKED, **tabled_metrics()}
 
     def device_of(self, metric: str) -> LatencyTable | None:
-        """The table behind a latency metric such as 'pixel-latency', aliases included; None for the counted costs.
+        """The table behind a metric such as 'pixel-latency' or 'board-energy', aliases included; None for the counted costs.
 
         Raises:
             NasError: the metric is unknown.
         """
         if metric in WALKED:
             return None
-        if not metric.endswith("-latency"):
+        if not is_tabled(metric):
             raise unknown("metric", metric, self.metrics())
-        return devices()[metric.removesuffix("-latency")]
+        return table_of(metric)
 
     def task_of(self, metric: str, task: Task | None = None) -> Task:
         """The task at which a metric is computed: a table's own for latencies, the given or the space's for counts.
@@ -299,13 +301,13 @@ class Space(SearchSpace):
 
         Args:
             metric: 'macs' (multiply-adds), 'params', 'memory' (bytes of peak activation), one of the other memory models
-                (see `nas.costs.memory`), 'weights' or 'mcu-weights' (bytes, see `nas.costs.weights`), or '<device>-latency'
-                (ms).
+                (see `nas.costs.memory`), 'weights' or 'mcu-weights' (bytes, see `nas.costs.weights`), '<device>-latency'
+                (ms), or '<device>-energy' (mJ) where its table has energies.
             task: for counts the space's own by default; a table is always evaluated at its own.
         """
         table = self.device_of(metric)
         at = self.task_of(metric, task)
-        name = metric if table is None else f"{table.name}-latency"
+        name = metric if table is None else table.metric
         known, cost = self._costs.get((name, at), (None, None))
         if cost is None or known is not table:  # a table of the user's own can be replaced
             cost = (
