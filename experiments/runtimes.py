@@ -29,7 +29,8 @@ from torch import nn
 from nas.base.errors import NasError
 from nas.base.seeds import generator
 from nas.measuring import Runtime, list_runtimes, open_runtime
-from nas.measuring.runner import load_loader, others, pin
+from nas.measuring.host import others, pin
+from nas.measuring.runner import load_loader
 from nas.supernet import Task, open_space
 
 SPACES = {"mbconv:single-path": 96, "vit:autoformer-t": 224}

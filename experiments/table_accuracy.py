@@ -8,6 +8,7 @@ sums times one common factor. Timings are kept under `results/table_accuracy/`, 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def studied(name: str, threads: int, given: argparse.Namespace) -> tuple[dict[st
     measurement = Measurement(open_space(name), request)
     folder = RESULTS / Path(__file__).stem / f"{name.replace(':', '-')}-{threads}"
     clock = time.perf_counter()
+    share_models(folder)
     plan = measurement.prepare(folder, Silent())
     converted = time.perf_counter()
     open_connection("here").run(folder, plan, Silent())
@@ -60,6 +62,14 @@ def studied(name: str, threads: int, given: argparse.Namespace) -> tuple[dict[st
         predicted,
         whole[judged],
     )
+
+
+def share_models(folder: Path) -> None:
+    """Link the models that another number of threads has: they are the same."""
+    (folder / "models").mkdir(parents=True, exist_ok=True)
+    for known in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*/models/*"):
+        if not (folder / "models" / known.name).exists():
+            os.link(known, folder / "models" / known.name)
 
 
 def plot(file: Path, found: list[tuple[dict[str, Any], np.ndarray, np.ndarray]]) -> None:
@@ -94,7 +104,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--fitted", type=int, default=100, help="networks that correct the table (default: %(default)s)")
     parser.add_argument("--judged", type=int, default=200, help="networks that tell its error (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=6, help="of timings (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of timings (default: %(default)s)")
     given = parser.parse_args()
     found = []
     for name in given.spaces:
