@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nas.base.errors import NasError
 from nas.base.files import write_json
 from nas.base.progress import Reporter, Silent
+from nas.base.seeds import generator
 from nas.costs import LatencyTable, added_tables, devices, install_table
 from nas.costs.table import NAME
 from nas.measuring import Measurement, Request, claim, merged, open_connection, read_plan, read_timings, tabulate
@@ -87,7 +91,7 @@ def measure(
     plan = measurement.prepare(place, reporter)
     claim(place, connection)
     connection.run(place, plan, reporter)
-    return finish(place, called, measurement)
+    return finish(place, called, measurement, space if isinstance(space, str) else None)
 
 
 def bundle(
@@ -150,8 +154,12 @@ def finished(folder: Path) -> bool:
     return (folder / "plan.json").exists() and read_timings(folder, read_plan(folder)).finished
 
 
-def finish(folder: Path, name: str, measurement: Measurement) -> dict[str, Any]:
-    """Write the table of a folder in which everything has been timed, and install it."""
+def finish(folder: Path, name: str, measurement: Measurement, space: str | None = None) -> dict[str, Any]:
+    """Write the table of a folder in which everything has been timed, and install it.
+
+    Args:
+        space: how it was named, for the commands that may come next; None for an object.
+    """
     plan = read_plan(folder)
     timings = read_timings(folder, plan)
     table = tabulate(name, measurement, plan, timings)
@@ -170,13 +178,27 @@ def finish(folder: Path, name: str, measurement: Measurement) -> dict[str, Any]:
         "operators": len(table.operators),
         "accuracy": [entry.model_dump() for entry in table.accuracy],
         "warnings": timings.warnings(),
-        "next": [f"nas search --space {plan.space} --target {name}-latency=80ms", f"nas devices {name}"],
+        "next": [_search_next(measurement.space, space, table.metric), f"nas devices {name}"],
     }
 
 
 def write_table(table: LatencyTable, path: Path) -> None:
     """Write a table in its documented schema."""
     write_json(path, table.model_dump(mode="json", by_alias=True))
+
+
+def _search_next(space: Space, named: str | None, metric: str) -> str:
+    """The command that searches what was measured."""
+    target = f"{metric}={_typical(space, metric):.3g}ms"
+    if named is None:
+        return f"nas.search(space=SPACE, targets=[{target!r}])  # in Python, with the same object"
+    return f"nas search --space {shlex.quote(named)} --target {target}"
+
+
+def _typical(space: Space, metric: str) -> float:
+    """A bound in milliseconds that about half of the space keeps, of what was measured of it."""
+    found = space.compiled(metric)(space.decisions.sample(generator(0, "typical"), 1000))
+    return float(np.median(found[np.isfinite(found)]))
 
 
 def _opened(space: str | Space) -> Space:

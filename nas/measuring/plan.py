@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nas.base.errors import NasError
 from nas.base.files import read_json, write_json, write_text
 
-ROUNDS, MOST_ROUNDS, WARMUPS, CALLS, SPREAD = 10, 20, 2, 8, 0.02
-"""The protocol: rounds, and at most so many while a model spreads by more than the last figure; calls of each model in one."""
+ROUNDS, MOST_ROUNDS, WARMUPS, CALLS, SPREAD, SLOWED = 10, 20, 2, 8, 0.02, 0.1
+"""The protocol: rounds, and at most so many while a model spreads by more than `SPREAD`; calls of each model in one; how much
+slower than usual the reference may be beside a timing that is not repeated."""
 
 
 class _Strict(BaseModel):
@@ -43,7 +44,7 @@ class Plan(_Strict):
         runtime, dtype, threads, batch: what is measured.
         space, resolution, channels, classes: of what the models are part.
         reference: index of the model that is timed all along.
-        rounds, most_rounds, warmups, calls, spread, seed: the protocol.
+        rounds, most_rounds, warmups, calls, spread, slowed, seed: the protocol.
     """
 
     format: Literal[1] = 1
@@ -62,6 +63,7 @@ class Plan(_Strict):
     warmups: int = Field(default=WARMUPS, ge=0)
     calls: int = Field(default=CALLS, gt=0)
     spread: float = Field(default=SPREAD, gt=0)
+    slowed: float = Field(default=SLOWED, gt=0)
     seed: int = 0
 
     @property

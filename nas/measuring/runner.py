@@ -11,7 +11,8 @@ In a round all models come in a new random order, each with warm-up calls and th
 Every model is loaded anew, so that a place in memory that happens to be good or bad does not last. A model whose rounds
 spread more than is allowed gets further rounds, up to a limit. A reference model is timed all along: it shows when the
 clock of the device drifts. Where the system tells how busy other programs keep the processors, a disturbed timing is
-repeated at once, a few times at most.
+repeated at once, a few times at most. What it does not tell, such as other guests of a virtual machine's host, shows in the
+reference: what was timed between two of its timings is repeated at the end of the round where one of them was slow.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import json
 import platform
 import random
 import shutil
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -170,13 +172,27 @@ def due(plan: dict[str, Any], timings: Timings, number: int) -> list[int]:
 def one_round(
     plan: dict[str, Any], loader: Any, folder: Path, number: int, waiting: list[int], timings: Timings, file: TextIO
 ) -> None:
-    """Time some models in a new order, and the reference between them."""
+    """Time some models in a new order, and the reference between them; then those again that were timed in slow moments."""
     random.Random(plan["seed"] * 1000003 + number).shuffle(waiting)
-    for place, model in enumerate(waiting):
-        if place % REFERENCE_EVERY == 0:
-            keep(file, timings, number, -1, timed(plan, loader, folder, plan["reference"]))
-        keep(file, timings, number, model, timed(plan, loader, folder, model))
-        print(json.dumps({"round": number, "done": place + 1, "of": len(waiting)}), flush=True)
+    again: list[int] = []
+    for wanted in (waiting, again):
+        slow = bool(wanted) and reference_is_slow(plan, loader, folder, number, timings, file)
+        for start in range(0, len(wanted), REFERENCE_EVERY):
+            models = wanted[start : start + REFERENCE_EVERY]
+            for place, model in enumerate(models, start + 1):
+                keep(file, timings, number, model, timed(plan, loader, folder, model))
+                print(json.dumps({"round": number, "done": place, "of": len(wanted)}), flush=True)
+            slow, before = reference_is_slow(plan, loader, folder, number, timings, file), slow
+            if wanted is waiting and (slow or before):
+                again += models
+
+
+def reference_is_slow(plan: dict[str, Any], loader: Any, folder: Path, number: int, timings: Timings, file: TextIO) -> bool:
+    """Time the reference, and say whether it took longer than usual by more than the plan allows."""
+    found = timed(plan, loader, folder, plan["reference"])
+    keep(file, timings, number, -1, found)
+    usual = statistics.median(ms for known in timings[-1].values() for ms in known)
+    return found[0] > usual * (1 + plan["slowed"])
 
 
 def keep(file: TextIO, timings: Timings, number: int, model: int, found: tuple[float, float | None]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from nas.base.errors import NasError
 from nas.base.progress import Silent
-from nas.measuring import Model, Plan, open_connection, read_plan, read_timings
+from nas.measuring import Model, Plan, open_connection, read_plan, read_timings, runner
 
 LOADER = """
 import time
@@ -40,7 +40,7 @@ def written(folder: Path, waits: tuple[float, ...] = (0.002, 0.006), **changed: 
     for number, wait in enumerate(waits):
         (folder / f"{number}.model").write_text(str(wait))
     models = tuple(Model(name=f"m{n}", file=f"{n}.model", inputs=((1, 3),)) for n in range(len(waits)))
-    settings = {"rounds": 3, "most_rounds": 3, "warmups": 0, "calls": 3, **changed}
+    settings = {"rounds": 3, "most_rounds": 3, "warmups": 0, "calls": 3, "slowed": 1e6, **changed}
     plan = Plan(
         runtime="scripted", dtype="float32", threads=1, batch=1, space="s", resolution=8, channels=3, classes=2, models=models,
         **settings,
@@ -61,8 +61,8 @@ def test_what_is_timed_is_what_calls_take(tmp_path: Path) -> None:
     assert found.figures[0].ms >= 2
     assert found.figures[1].ms >= 6
     loads = (tmp_path / "work" / "loads.txt").read_text().splitlines()
-    # In each round the reference once, and both models.
-    assert len(loads) == 9
+    # In each round both models, with the reference before and after.
+    assert len(loads) == 12
     assert set(loads) == {"0.model (1, 3)", "1.model (1, 3)"}
 
 
@@ -98,6 +98,27 @@ def test_the_order_is_new_in_every_round_and_the_same_for_the_same_seed(tmp_path
     assert orders[0] == orders[1] != orders[2]
     assert orders[0][0] != orders[0][1] != orders[0][2]
     assert all(sorted(order) == list(range(12)) for order in orders[0])
+
+
+def test_what_was_timed_in_a_slow_moment_is_timed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = {"models": list(range(20)), "reference": 0, "seed": 0, "slowed": 0.1}
+    timings: runner.Timings = {model: {} for model in range(-1, 20)}
+    clock = iter(range(1000))
+    asked: list[int] = []
+
+    def timed(plan: object, loader: object, folder: object, model: int) -> tuple[float, None]:
+        # Loads 0, 9, 18 and 23 are the reference's: around two full chunks of models, and one that is not. The second is slow.
+        asked.append(next(clock))
+        return (1.5 if asked[-1] == 9 else 1.0), None
+
+    monkeypatch.setattr(runner, "timed", timed)
+    with (tmp_path / "timings.jsonl").open("w") as file:
+        runner.one_round(plan, None, tmp_path, 0, list(range(20)), timings, file)
+    entries = [json.loads(line) for line in (tmp_path / "timings.jsonl").read_text().splitlines()]
+    order = [entry["model"] for entry in entries if entry["model"] >= 0]
+    assert sorted(order[:20]) == list(range(20))
+    assert order[20:] == order[:16], "both chunks beside the slow reference, once"
+    assert len(timings[-1][0]) == 4 + 3
 
 
 def test_what_spreads_is_timed_for_longer(tmp_path: Path) -> None:
