@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -13,8 +13,11 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.files import read_json
-from nas.measuring.plan import Plan
-from nas.measuring.runner import BUSY
+from nas.measuring.plan import SLOWED, Plan
+from nas.measuring.runner import BUSY, USUAL
+
+Rounds = dict[int, dict[int, list[float]]]
+"""Model -> round -> milliseconds."""
 
 Entry = tuple[int, int, float, float | None]
 """One timing: model or -1 for the reference, round, milliseconds, processors that other programs kept busy."""
@@ -25,13 +28,20 @@ DRIFT = 0.03
 NOISE = 0.05
 """Spread of a model above which a machine is said to be noisy, if more than a tenth of its models have it."""
 
+FEWEST = 2
+"""Rounds that must remain of a model where those beside a slow reference are left out."""
+
+MUCH = 0.25
+"""Share of the timings beside a slow reference that is worth a warning."""
+
 
 @dataclass(frozen=True)
 class Figure:
     """One model's time.
 
     Attributes:
-        ms: median over the rounds of each one's fastest call.
+        ms: median over the rounds of each one's fastest call. Rounds in which the reference was slow beside every timing of
+            the model are left out, where two others remain.
         spread: half the range between the quartiles of the rounds, in milliseconds.
         count: rounds.
     """
@@ -51,6 +61,7 @@ class Timings:
         finished: whether the runner came to its end.
         drift: largest change of the reference between thirds of the rounds, as a share.
         busy: share of the timings that other programs disturbed; None where the device does not tell.
+        slow: share of the timings beside which the reference was slow.
     """
 
     figures: Mapping[int, Figure]
@@ -58,6 +69,7 @@ class Timings:
     finished: bool
     drift: float
     busy: float | None
+    slow: float
 
     def warnings(self) -> list[str]:
         """What makes the figures doubtful, in sentences."""
@@ -75,6 +87,11 @@ class Timings:
             )
         if self.busy is not None and self.busy > 0.1:
             found.append(f"other programs kept the processors busy during {self.busy:.0%} of the timings")
+        if self.slow > MUCH:
+            found.append(
+                f"the reference was slow beside {self.slow:.0%} of the timings, which were left out where others remained: the "
+                "clock changes, or other guests share the machine's host. Measure again at a quieter time, with more rounds"
+            )
         return found
 
 
@@ -86,20 +103,41 @@ def read_timings(folder: Path, plan: Plan) -> Timings:
 
 def summarised(entries: Iterable[Entry], device: Mapping[str, Any]) -> Timings:
     """The figures of all timings, with what `device.json` holds."""
-    rounds: dict[int, dict[int, list[float]]] = {}
-    busy: list[float] = []
-    for model, at, milliseconds, disturbed in entries:
+    every = list(entries)
+    slow = _beside_slow([(model, milliseconds) for model, _, milliseconds, _ in every])
+    rounds: Rounds = {}
+    steady: Rounds = {}
+    for (model, at, milliseconds, _), disturbed in zip(every, slow, strict=True):
         rounds.setdefault(model, {}).setdefault(at, []).append(milliseconds)
-        if disturbed is not None:
-            busy.append(disturbed)
-    figures = {model: _figure([min(ms) for ms in known.values()]) for model, known in rounds.items() if model >= 0}
+        if not disturbed:
+            steady.setdefault(model, {}).setdefault(at, []).append(milliseconds)
+    busy = [share for _, _, _, share in every if share is not None]
+    figures = {}
+    for model, known in rounds.items():
+        if model >= 0:
+            kept = steady.get(model, {})
+            figures[model] = _figure([min(ms) for ms in (kept if len(kept) >= FEWEST else known).values()])
     return Timings(
         figures,
         device.get("device", {}),
         bool(device.get("finished")),
         _drift(rounds.get(-1, {})),
         float(np.mean(np.array(busy) > BUSY)) if busy else None,
+        sum(slow) / max(1, len(slow)),
     )
+
+
+def _beside_slow(timings: Sequence[tuple[int, float]]) -> list[bool]:
+    """For each timing, (model, milliseconds) in the order in which they were taken, whether the reference before or after it
+    was slow."""
+    places = [place for place, (model, _) in enumerate(timings) if model < 0]
+    if not places:
+        return [False] * len(timings)
+    times = np.array([timings[place][1] for place in places])
+    slow = times > (1 + SLOWED) * np.quantile(times, USUAL)
+    after = np.searchsorted(places, np.arange(len(timings)))
+    found: list[bool] = (slow[np.maximum(after - 1, 0)] | slow[np.minimum(after, len(places) - 1)]).tolist()
+    return found
 
 
 def _entries(folder: Path, plan: Plan) -> Iterator[Entry]:

@@ -169,3 +169,20 @@ def test_drift_and_noise_are_told(tmp_path: Path) -> None:
     assert found.figures[1].ms == 1.25 and found.figures[1].spread == pytest.approx(0.25)
     texts = found.warnings()
     assert [any(word in text for text in texts) for word in ("drifted", "noisy", "busy during 80%")] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("states", "expected", "count"), [((1.0, 1.6, 1.0, 1.6, 1.02), 2.0, 3), ((1.6, 1.6, 1.0, 1.6), 3.2, 4)]
+)
+def test_rounds_beside_a_slow_reference_are_left_out(
+    tmp_path: Path, states: tuple[float, ...], expected: float, count: int
+) -> None:
+    plan = written(tmp_path / "work", (0.0, 0.0))
+    lines = []
+    for number, state in enumerate(states):
+        for model in (-1, 0, 1, -1):
+            lines.append({"round": number, "model": model, "ms": state * (2 if model > 0 else 1), "busy": 0.0})
+    (tmp_path / "work" / "timings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = read_timings(tmp_path / "work", plan)
+    assert (found.figures[1].ms, found.figures[1].count) == (pytest.approx(expected, rel=0.01), count)
+    assert any("the reference was slow beside" in text for text in found.warnings()) == (found.slow > 0.25)
