@@ -171,3 +171,17 @@ def test_blocks_of_fbnet(device: str) -> None:
     ]
     assert_sums(space, device, networks, sums)
     assert sums[0] == float(constant["k3_e1"]), "all layers skipped"
+
+
+@pytest.mark.parametrize("name", [name for name in devices() if name.startswith("cpu-")])
+def test_tables_measured_for_the_toolkit_say_how_good_they_are(name: str) -> None:
+    table = devices()[name]
+    assert table.licence == "Apache-2.0" and table.runtime and table.threads == 1
+    assert table.spaces == ("mbconv:single-path",)
+    (accuracy,) = table.accuracy
+    assert accuracy.networks >= 15 and accuracy.fitted_on >= 15 and accuracy.mape < accuracy.uncorrected_mape
+    assert all(entry.alone and entry.count and entry.spread is not None for entry in table.operators)
+    space = open_space("mbconv:single-path")
+    networks = drawn(space, 200)
+    here, phone = (np.argsort(np.argsort(space.cost(f"{device}-latency", networks))) for device in (name, "pixel1"))
+    assert np.corrcoef(here, phone)[0, 1] > 0.6

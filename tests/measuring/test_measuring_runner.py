@@ -178,10 +178,11 @@ def test_rounds_beside_a_slow_reference_are_left_out(
     tmp_path: Path, states: tuple[float, ...], expected: float, count: int
 ) -> None:
     plan = written(tmp_path / "work", (0.0, 0.0))
-    lines = []
-    for number, state in enumerate(states):
-        for model in (-1, 0, 1, -1):
-            lines.append({"round": number, "model": model, "ms": state * (2 if model > 0 else 1), "busy": 0.0})
+    lines = [
+        {"round": number, "model": model, "ms": state * (2 if model > 0 else 1), "busy": 0.0}
+        for number, state in enumerate(states)
+        for model in (-1, 0, 1, -1)
+    ]
     (tmp_path / "work" / "timings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = read_timings(tmp_path / "work", plan)
     assert (found.figures[1].ms, found.figures[1].count) == (pytest.approx(expected, rel=0.01), count)
