@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nas.choices.choice import Choice
 from nas.choices.expression import SETTLING_LIMIT, Codes, Expression, Value, assignments
 
 KEPT = 16
@@ -17,10 +18,23 @@ class Tabulated(Expression):
     """The value of another expression, looked up in a table over the joint options of its choices."""
 
     def __init__(self, source: Expression) -> None:
-        self.source = source
-        self.choices = source.choices
-        sizes = [len(choice.options) for choice in self.choices]
-        self._table = np.broadcast_to(np.asarray(source.evaluate(assignments(self.choices))), (math.prod(sizes),)).copy()
+        self.source: Expression = source
+        sizes = [len(choice.options) for choice in source.choices]
+        values = np.asarray(source.evaluate(assignments(source.choices)))
+        self._hold(source.choices, np.broadcast_to(values, (math.prod(sizes),)).copy())
+
+    @classmethod
+    def of(cls, choices: tuple[Choice, ...], table: np.ndarray) -> Tabulated:
+        """A value that is given as a table over the joint options of its choices, in the order of `assignments`."""
+        found = cls.__new__(cls)
+        found.source = found
+        found._hold(choices, table)
+        return found
+
+    def _hold(self, choices: tuple[Choice, ...], table: np.ndarray) -> None:
+        self.choices = choices
+        self._table = table
+        sizes = [len(choice.options) for choice in choices]
         self._kept: dict[tuple[int, ...], tuple[list[Any], np.ndarray]] = {}
         self._strides = [math.prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
 
@@ -51,7 +65,11 @@ class Tabulated(Expression):
         return found if isinstance(index, np.ndarray) else found.item()
 
     def __repr__(self) -> str:
-        return repr(self.source)
+        return (
+            repr(self.source)
+            if self.source is not self
+            else f"a table over {', '.join(choice.name for choice in self.choices)}"
+        )
 
 
 def tabulated(value: Value) -> Value:

@@ -9,6 +9,7 @@ from typing import Any
 from nas.choices import Value, evaluate
 from nas.costs.counts import FREE, MACS
 from nas.costs.estimates import Estimator
+from nas.costs.fusions import Fusions
 from nas.costs.places import COSTLESS
 from nas.costs.table import LatencyTable, operator_key
 from nas.elastic import Walk
@@ -68,6 +69,7 @@ def layers(
     for index, use in enumerate(walk.units):
         if index not in filled and use.unit.kind in priced and bool(evaluate(use.guard, codes)):
             counts[index] = [use.step, 0, 0]
+    fusions = Fusions(walk) if table is not None and table.tells_fusions else None
     side = walk.image_side(codes) if table is not None and table.tells_resolutions else None
     for index, (step, macs, params) in counts.items():
         use = walk.units[index]
@@ -76,6 +78,8 @@ def layers(
             for name, value in use.unit.attributes.items()
         }
         input_shape, output_shape = settle(use.input), settle(use.output)
+        if fusions is not None and step < len(walk.operators) and walk.operators[step].kind == "activation":
+            attributes |= {name: 1 for name, value in fusions.of(step).items() if evaluate(value, codes)}
         key = operator_key(use.unit.kind, input_shape, output_shape, attributes)
         milliseconds = table.lookup(key, use.unit.position, side) if table else None
         estimated = milliseconds is None and estimator is not None and _lacks(estimator.table, use.unit.kind, key)

@@ -36,7 +36,7 @@ def latency_terms(walk: Walk, table: LatencyTable, estimator: Estimator | None =
     seen: dict[str, int] = {}
     found: set[tuple[str, str]] = set()
     terms = []
-    for place in places(walk, table.kinds):
+    for place in places(walk, table):
         found.add((place.kind, place.position))
         needed = _needed(place, table, measured, walk)
         values = np.zeros(len(needed.entries) + 1)
@@ -126,7 +126,7 @@ def lacking_keys(walk: Walk, table: LatencyTable, codes: Mapping[str, int]) -> t
     """
     one = {name: np.array([code]) for name, code in codes.items()}
     lacking, count = [], 0
-    for place in places(walk, table.kinds):
+    for place in places(walk, table):
         for key in place.keys(one, 1)[0]:
             count += 1
             if table.lookup(key, place.position) is None and key not in table.shared:
@@ -140,7 +140,7 @@ def _missing_at_the_ends(walk: Walk, table: LatencyTable, measured: MeasuredOpti
     It takes no time, and tells a space that the table was not made for before every key of it is spelt out.
     """
     missing: dict[str, str] = {}
-    for place in places(walk, table.kinds):
+    for place in places(walk, table):
         codes = {choice.name: np.array([0, len(choice.options) - 1]) for choice in place.choices}
         if measured is not None and measured.choice.name in codes:
             codes[measured.choice.name] = measured.codes[[0, -1]]

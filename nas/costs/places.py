@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nas.choices import Choice, Value, assignments, evaluate, free_choices
-from nas.costs.table import operator_key
+from nas.costs.fusions import SAVINGS, Fusions
+from nas.costs.table import LatencyTable, operator_key
 from nas.elastic import Operator, Walk
 
 COSTLESS = frozenset({"fork", "reshape", "slice"})
@@ -75,34 +76,42 @@ class Place:
         places = []
         for row in rows[first]:
             inputs, output = ([size[row] for size in shape] for shape in shapes)
-            key = operator_key(self.kind, inputs, output, {name: column[row] for name, column in columns.items()})
+            attributes = {name: column[row] for name, column in columns.items() if name not in SAVINGS or column[row]}
+            key = operator_key(self.kind, inputs, output, attributes)
             places.append(found.setdefault(key, len(found)))
         index[rows] = np.array(places)[which.reshape(-1)]
         return list(found), index
 
 
-def places(walk: Walk, table_kinds: frozenset[str] | None) -> Iterator[Place]:
+def places(walk: Walk, table: LatencyTable | None) -> Iterator[Place]:
     """The outermost units of kinds that the table lists, and every operator that is in none of them.
 
-    Without kinds: the outermost units, whatever they are, but for those without operators, which cost nothing by themselves.
+    Without a table: the outermost units, whatever they are, but for those without operators, which cost nothing by themselves.
     The resize of the images to a resolution that is searched is no part of the network on the device.
     """
     filled = {index for operator in walk.operators for index in operator.units}
+    first = {index: step for step, operator in reversed(list(enumerate(walk.operators))) for index in operator.units}
+    fusions = Fusions(walk) if table is None or table.tells_fusions else None
+    table_kinds = None if table is None else table.kinds
+
     taken: set[int] = set()
     for index, use in enumerate(walk.units):
         inside = use.parent is not None and use.parent in taken
         if inside or (index in filled if table_kinds is None else use.unit.kind in table_kinds):
             taken.add(index)
             if not inside:
-                yield Place(use.unit.kind, use.input, use.output, use.unit.attributes, use.unit.position, use.guard, use.path)
-    for operator in walk.operators:
+                attributes = dict(use.unit.attributes)
+                if fusions is not None and index in first and walk.operators[first[index]].kind == "activation":
+                    attributes |= fusions.of(first[index])
+                yield Place(use.unit.kind, use.input, use.output, attributes, use.unit.position, use.guard, use.path)
+    for step, operator in enumerate(walk.operators):
         if operator is walk.image_resize or operator.kind in COSTLESS or any(unit in taken for unit in operator.units):
             continue
         yield Place(
             operator.kind,
             operator.inputs[0].shape[1:],
             operator.output.shape[1:],
-            operator.attributes,
+            {**operator.attributes, **(fusions.of(step) if fusions is not None else {})},
             "",
             operator.guard,
             operator.path,
@@ -120,17 +129,17 @@ def required_keys(walk: Walk) -> dict[str, list[str]]:
     return needed
 
 
-def entries_needed(walk: Walk, kinds: frozenset[str]) -> list[tuple[str, str]]:
-    """Every entry, as key and position, that networks can need of a table which lists units of these kinds."""
+def entries_needed(walk: Walk, table: LatencyTable) -> list[tuple[str, str]]:
+    """Every entry, as key and position, that networks can need of a table."""
     found: dict[tuple[str, str], None] = {}
-    for place in places(walk, kinds):
+    for place in places(walk, table):
         for key in place.keys(*grid(place.choices))[0]:
             found[key, place.position] = None
     return list(found)
 
 
 def entry_counts(
-    walk: Walk, kinds: frozenset[str], codes: Mapping[str, np.ndarray], count: int
+    walk: Walk, table: LatencyTable, codes: Mapping[str, np.ndarray], count: int
 ) -> dict[tuple[str, str], np.ndarray]:
     """How often each of `count` architectures has each entry, (count,), by key and position.
 
@@ -138,7 +147,7 @@ def entry_counts(
         codes: (count,) option indices of every decision.
     """
     found: dict[tuple[str, str], np.ndarray] = {}
-    for place in places(walk, kinds):
+    for place in places(walk, table):
         keys, index = place.keys(codes, count)
         for number, key in enumerate(keys):
             entry = key, place.position
@@ -146,9 +155,9 @@ def entry_counts(
     return found
 
 
-def listed_places(walk: Walk, kinds: frozenset[str]) -> tuple[str, ...]:
-    """The units and operators, by their paths, of which networks need an entry in a table that lists units of these kinds."""
-    return tuple(place.path for place in places(walk, kinds))
+def listed_places(walk: Walk, table: LatencyTable) -> tuple[str, ...]:
+    """The units and operators, by their paths, of which networks need an entry in a table."""
+    return tuple(place.path for place in places(walk, table))
 
 
 def grid(choices: tuple[Choice, ...]) -> tuple[dict[str, np.ndarray], int]:

@@ -215,6 +215,11 @@ class LatencyTable(_Strict):
         keys = [entry.key for entry in self.operators] + [key for joint in self.joint for key in joint.keys]
         return frozenset(map(kind_of, keys))
 
+    @cached_property
+    def tells_fusions(self) -> bool:
+        """Whether its keys tell places apart where a runtime saves an operator; see `nas.costs.fusions`."""
+        return any(f" {name}=" in entry.key for entry in self.operators for name in ("into_conv", "free_act"))
+
     @property
     def joint(self) -> tuple[TableGroup | TableConstant, ...]:
         """What stands for several operators at once: the groups, and the constant."""

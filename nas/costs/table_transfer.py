@@ -62,11 +62,11 @@ class TableTransfer:
 
     def __init__(self, walk: Walk, tables: Sequence[LatencyTable], codes: Mapping[str, np.ndarray], count: int) -> None:
         self._walk = walk
-        self._kinds = tables[0].kinds
+        self._table = tables[0]
         self._positions = {(entry.key, entry.position) for table in tables for entry in table.operators}
         self._constants = [table.constant for table in tables]
         held = frozenset() if self._constants[0] is None else frozenset(self._constants[0].keys)
-        needed = (entry for entry in entries_needed(walk, self._kinds) if entry[0] not in held)
+        needed = (entry for entry in entries_needed(walk, self._table) if entry[0] not in held)
         self.entries = list(dict.fromkeys(map(self._listed, needed)))
         side = walk.image_side({})
         known = [[table.share(*entry, side) for table in tables] for entry in self.entries]
@@ -85,7 +85,7 @@ class TableTransfer:
         """How often architectures have each entry: (count, K)."""
         found = np.zeros((count, len(self.entries)))
         column = {entry: index for index, entry in enumerate(self.entries)}
-        for entry, times in entry_counts(self._walk, self._kinds, codes, count).items():
+        for entry, times in entry_counts(self._walk, self._table, codes, count).items():
             if self._listed(entry) in column:
                 found[:, column[self._listed(entry)]] += times
         if CONSTANT in column:

@@ -59,4 +59,4 @@ def _setting(space: Space, table: LatencyTable) -> Setting:
     """What must agree for entries of two tables to stand beside one another: task, batch, what the constant of a linear model
     stands for, and the units that are listed."""
     constant = None if table.constant is None else tuple(sorted(table.constant.keys))
-    return space.task_for(table), table.batch, constant, listed_places(space.walk(space.task_for(table)), table.kinds)
+    return space.task_for(table), table.batch, constant, listed_places(space.walk(space.task_for(table)), table)

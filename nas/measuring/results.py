@@ -94,7 +94,7 @@ def read_results(path: Path) -> Results:
 def timings_of(results: Results) -> Timings:
     """The figures."""
     entries = ((model, at, ms, busy) for at, model, ms, busy in results.timings)
-    return summarised(entries, {"device": results.device.model_dump(), "finished": True})
+    return summarised(entries, {"device": results.device.model_dump(), "finished": True}, results.plan.slowed)
 
 
 def rebuild(results: Results, space: Space) -> Rebuilt:

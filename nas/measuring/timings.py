@@ -13,7 +13,7 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.files import read_json
-from nas.measuring.plan import SLOWED, Plan
+from nas.measuring.plan import Plan
 from nas.measuring.runner import BUSY, USUAL
 
 Rounds = dict[int, dict[int, list[float]]]
@@ -98,13 +98,17 @@ class Timings:
 def read_timings(folder: Path, plan: Plan) -> Timings:
     """The figures so far. Raises NasError for a file that is none of the runner's."""
     device = read_json(folder / "device.json", "description of a device") if (folder / "device.json").exists() else {}
-    return summarised(_entries(folder, plan), device if isinstance(device, dict) else {})
+    return summarised(_entries(folder, plan), device if isinstance(device, dict) else {}, plan.slowed)
 
 
-def summarised(entries: Iterable[Entry], device: Mapping[str, Any]) -> Timings:
-    """The figures of all timings, with what `device.json` holds."""
+def summarised(entries: Iterable[Entry], device: Mapping[str, Any], slowed: float) -> Timings:
+    """The figures of all timings, with what `device.json` holds.
+
+    Args:
+        slowed: see `Plan`.
+    """
     every = list(entries)
-    slow = _beside_slow([(model, milliseconds) for model, _, milliseconds, _ in every])
+    slow = _beside_slow([(model, milliseconds) for model, _, milliseconds, _ in every], slowed)
     rounds: Rounds = {}
     steady: Rounds = {}
     for (model, at, milliseconds, _), disturbed in zip(every, slow, strict=True):
@@ -127,14 +131,14 @@ def summarised(entries: Iterable[Entry], device: Mapping[str, Any]) -> Timings:
     )
 
 
-def _beside_slow(timings: Sequence[tuple[int, float]]) -> list[bool]:
+def _beside_slow(timings: Sequence[tuple[int, float]], slowed: float) -> list[bool]:
     """For each timing, (model, milliseconds) in the order in which they were taken, whether the reference before or after it
     was slow."""
     places = [place for place, (model, _) in enumerate(timings) if model < 0]
     if not places:
         return [False] * len(timings)
     times = np.array([timings[place][1] for place in places])
-    slow = times > (1 + SLOWED) * np.quantile(times, USUAL)
+    slow = times > (1 + slowed) * np.quantile(times, USUAL)
     after = np.searchsorted(places, np.arange(len(timings)))
     found: list[bool] = (slow[np.maximum(after - 1, 0)] | slow[np.minimum(after, len(places) - 1)]).tolist()
     return found

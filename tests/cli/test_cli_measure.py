@@ -29,7 +29,7 @@ def said(*words: str, code: int = 0) -> str:
 
 def test_a_table_is_measured_installed_and_found_by_a_target() -> None:
     found = json.loads(said(*SMALL, "--device", "here", "--networks", "4", "--json"))
-    assert found["operators"] == 19
+    assert found["operators"] == 29
     (accuracy,) = found["accuracy"]
     assert (accuracy["networks"], accuracy["fitted_on"]) == (2, 2)
     assert "nas search --space cells:nas-bench-201 --target here-latency" in found["next"][0]

@@ -136,8 +136,9 @@ def test_a_transferred_table_is_replaced_only_when_asked_and_is_no_base_of_its_o
 def test_known_devices_are_those_that_were_measured_alike(mbconv: Space) -> None:
     tiny = Space("tiny", lambda task: Tiny(task.channels, task.classes), task=Task(3, 8, 5))
     install_table(other())
-    assert [table.name for table in known_devices(mbconv)] == ["other", "pixel1"]
-    assert [table.name for table in known_devices(mbconv, but="other")] == ["pixel1"]
+    assert {"other", "pixel1"} <= {table.name for table in known_devices(mbconv)}
+    names = {table.name for table in known_devices(mbconv, but="other")}
+    assert "pixel1" in names and "other" not in names
     install_table(other(batch=8), replace=True)
     with pytest.raises(NasError, match=r"'pixel1' .*'other' .*alike"):
         known_devices(mbconv, ["pixel1", "other"])

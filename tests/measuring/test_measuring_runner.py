@@ -177,7 +177,7 @@ def test_drift_and_noise_are_told(tmp_path: Path) -> None:
 def test_rounds_beside_a_slow_reference_are_left_out(
     tmp_path: Path, states: tuple[float, ...], expected: float, count: int
 ) -> None:
-    plan = written(tmp_path / "work", (0.0, 0.0))
+    plan = written(tmp_path / "work", (0.0, 0.0), slowed=0.1)
     lines = [
         {"round": number, "model": model, "ms": state * (2 if model > 0 else 1), "busy": 0.0}
         for number, state in enumerate(states)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import nas.supernet.space
+import nas.costs.tabled
 from nas.costs import LatencyTable, required_keys
 from nas.costs.devices import Devices
 from nas.supernet import Space
@@ -30,4 +30,4 @@ def install_toy_device(monkeypatch: pytest.MonkeyPatch, space: Space) -> None:
             "operators": [{"key": key, "ms": 0.1 + 0.37 * number} for number, key in enumerate(keys)],
         }
     )
-    monkeypatch.setattr(nas.supernet.space, "devices", lambda: Devices([table]))
+    monkeypatch.setattr(nas.costs.tabled, "devices", lambda: Devices([table]))
