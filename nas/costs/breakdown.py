@@ -9,7 +9,7 @@ from typing import Any
 from nas.choices import Value, evaluate
 from nas.costs.counts import FREE, MACS
 from nas.costs.estimates import Estimator
-from nas.costs.fusions import Fusions
+from nas.costs.fusions import fusions_of
 from nas.costs.places import COSTLESS
 from nas.costs.table import LatencyTable, operator_key
 from nas.elastic import Walk
@@ -69,7 +69,7 @@ def layers(
     for index, use in enumerate(walk.units):
         if index not in filled and use.unit.kind in priced and bool(evaluate(use.guard, codes)):
             counts[index] = [use.step, 0, 0]
-    fusions = Fusions(walk) if table is not None and table.tells_fusions else None
+    fusions = fusions_of(walk) if table is not None and table.tells_fusions else None
     side = walk.image_side(codes) if table is not None and table.tells_resolutions else None
     for index, (step, macs, params) in counts.items():
         use = walk.units[index]

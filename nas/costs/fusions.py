@@ -37,6 +37,14 @@ Where = npt.NDArray[np.bool_]
 """For every joint option of the choices, whether something holds."""
 
 
+def fusions_of(walk: Walk) -> Fusions:
+    """What is known of a walk; it is worked out once."""
+    if "fusions" not in walk.notes:
+        walk.notes["fusions"] = Fusions(walk)
+    found: Fusions = walk.notes["fusions"]
+    return found
+
+
 class Fusions:
     """The sums and activations of a walk that a runtime may save.
 
@@ -49,10 +57,13 @@ class Fusions:
         conditions = [op.attributes["condition"] for op in walk.operators if op.kind == "fork"]
         self._choices = free_choices(*conditions, *(operator.guard for operator in walk.operators))
         self.known = math.prod(len(choice.options) for choice in self._choices) <= SETTLING_LIMIT
+        self._told: dict[int, dict[str, Value]] = {}
         self._evaluated: dict[int, tuple[Value, Where]] = {}
         self._made = {operator.output.index: step for step, operator in enumerate(walk.operators)}
         self._reads: dict[int, list[tuple[int, Where]]] = {}
-        self._activations: dict[int, list[int]] = {}
+        self._readers: dict[int, list[int]] = {}
+        self._named: dict[int, npt.NDArray[np.int64]] = {}
+        self._may_be: dict[int, set[int]] = {}
         self._sums: dict[int, Where] = {}
         self._plains: dict[int, Where] = {}
         self._ends: dict[int, Where] = {}
@@ -63,6 +74,11 @@ class Fusions:
 
     def of(self, step: int) -> dict[str, Value]:
         """What the key of an operator, or of a unit that begins with it, says besides; nothing where nothing can be saved."""
+        if step not in self._told:
+            self._told[step] = self._tell(step)
+        return self._told[step]
+
+    def _tell(self, step: int) -> dict[str, Value]:
         if not self.known:
             return {}
         operator = self._operators[step]
@@ -77,22 +93,25 @@ class Fusions:
 
     def _read(self) -> None:
         """Note who reads what, and look at every sum, in order: a sum may be one of a sum."""
-        for step, operator in enumerate(self._operators):
+        for step, operator in reversed(list(enumerate(self._operators))):
             for tensor, where in zip(operator.inputs, self._read_where(operator), strict=True):
                 self._reads.setdefault(tensor.index, []).append((step, where))
-            if operator.kind == "activation":
-                self._activations.setdefault(operator.inputs[0].index, []).append(step)
         for step, operator in enumerate(self._operators):
+            if operator.kind != "fork":
+                for origin in {origin for tensor in operator.inputs for origin in self._origins(tensor)}:
+                    self._readers.setdefault(origin, []).append(step)
             if operator.kind == "elementwise" and len(operator.inputs) > 1:
                 first, second = (self._alone(tensor, step) for tensor in operator.inputs[:2])
                 self._sums[step] = first | second
 
     def _read_where(self, operator: Operator) -> list[Where]:
-        """In which architectures an operator reads each of its inputs."""
+        """In which architectures an operator reads each of its inputs; those that come after it are known already."""
         guard = self._where(operator.guard)
         if operator.kind != "fork":
             return [guard] * len(operator.inputs)
         condition = self._where(operator.attributes["condition"])
+        # It is but another name, which need not be used.
+        guard = guard & self._read_by_others(operator.output)
         return [guard & condition, guard & ~condition]
 
     def _read_by_others(self, tensor: SymbolicTensor, *but: int) -> Where:
@@ -105,13 +124,24 @@ class Fusions:
     def _free(self, step: int) -> Where:
         """In which architectures an activation is computed elsewhere, or by the convolution that made what it reads."""
         tensor = self._operators[step].inputs[0]
-        alike = self._activations[tensor.index]
-        before = np.zeros(self._count, dtype=bool)
-        for other in alike:
-            if other < step:
-                before |= self._where(self._operators[other].guard)
-        found: Where = before | (self._end(tensor) & ~self._read_by_others(tensor, *alike))
+        before, besides = np.zeros(self._count, dtype=bool), np.zeros(self._count, dtype=bool)
+        for other in {step for origin in self._origins(tensor) for step in self._readers[origin]}:
+            operator = self._operators[other]
+            if operator.kind == "activation":
+                if other < step:
+                    before |= self._reads_same(operator, tensor)
+            else:
+                besides |= self._reads_same(operator, tensor)
+        found: Where = before | (self._end(tensor) & ~besides)
         return found
+
+    def _reads_same(self, operator: Operator, tensor: SymbolicTensor) -> Where:
+        """In which architectures an operator reads a tensor, by whatever name."""
+        found = np.zeros(self._count, dtype=bool)
+        for read in operator.inputs:
+            if self._origins(read) & self._origins(tensor):
+                found |= self._origin(read) == self._origin(tensor)
+        return found & self._where(operator.guard)
 
     def _alone(self, tensor: SymbolicTensor, reader: int) -> Where:
         """In which architectures a tensor is a convolution's, without a sum, and nothing else reads it."""
@@ -134,6 +164,24 @@ class Fusions:
                     found = np.where(self._where(operator.attributes["condition"]), yes, no)
             self._plains[tensor.index] = found
         return self._plains[tensor.index]
+
+    def _origin(self, tensor: SymbolicTensor) -> npt.NDArray[np.int64]:
+        """The tensor of which this is another name, by its index, in each architecture."""
+        if tensor.index not in self._named:
+            made = self._made.get(tensor.index)
+            if made is not None and self._operators[made].kind == "fork":
+                yes, no = (self._origin(side) for side in self._operators[made].inputs)
+                found = np.where(self._where(self._operators[made].attributes["condition"]), yes, no)
+            else:
+                found = np.full(self._count, tensor.index)
+            self._named[tensor.index] = found
+        return self._named[tensor.index]
+
+    def _origins(self, tensor: SymbolicTensor) -> set[int]:
+        """All tensors of which this may be another name."""
+        if tensor.index not in self._may_be:
+            self._may_be[tensor.index] = set(np.unique(self._origin(tensor)).tolist())
+        return self._may_be[tensor.index]
 
     def _end(self, tensor: SymbolicTensor) -> Where:
         """In which architectures a convolution makes a tensor, with a sum or without."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nas.choices import Choice, Value, assignments, evaluate, free_choices
-from nas.costs.fusions import SAVINGS, Fusions
+from nas.costs.fusions import SAVINGS, fusions_of
 from nas.costs.table import LatencyTable, operator_key
 from nas.elastic import Operator, Walk
 
@@ -91,7 +91,7 @@ def places(walk: Walk, table: LatencyTable | None) -> Iterator[Place]:
     """
     filled = {index for operator in walk.operators for index in operator.units}
     first = {index: step for step, operator in reversed(list(enumerate(walk.operators))) for index in operator.units}
-    fusions = Fusions(walk) if table is None or table.tells_fusions else None
+    fusions = fusions_of(walk) if table is None or table.tells_fusions else None
     table_kinds = None if table is None else table.kinds
 
     taken: set[int] = set()

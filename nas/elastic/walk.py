@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -27,6 +27,7 @@ class Walk:
         choices: in the order in which the network meets them, a choice after those that its condition reads.
         conditions: choice name -> in which architectures it matters; absent where it always does.
         output: the shape of the result, batch 1.
+        notes: what others worked out from it and keep.
     """
 
     operators: tuple[Operator, ...]
@@ -34,6 +35,7 @@ class Walk:
     choices: tuple[Choice, ...]
     conditions: dict[str, Value]
     output: tuple[Value, ...]
+    notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def image_resize(self) -> Operator | None:
