@@ -78,8 +78,8 @@ def layers(
             for name, value in use.unit.attributes.items()
         }
         input_shape, output_shape = settle(use.input), settle(use.output)
-        if fusions is not None and step < len(walk.operators) and walk.operators[step].kind == "activation":
-            attributes |= {name: 1 for name, value in fusions.of(step).items() if evaluate(value, codes)}
+        if fusions is not None:
+            attributes |= {name: 1 for name, value in fusions.of_unit(index).items() if evaluate(value, codes)}
         key = operator_key(use.unit.kind, input_shape, output_shape, attributes)
         milliseconds = table.lookup(key, use.unit.position, side) if table else None
         estimated = milliseconds is None and estimator is not None and _lacks(estimator.table, use.unit.kind, key)

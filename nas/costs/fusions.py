@@ -14,6 +14,7 @@ How much is saved is the runtime's affair, and measured: whole networks tell it,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,9 @@ import numpy.typing as npt
 
 from nas.choices import Tabulated, Value, assignments, evaluate, free_choices
 from nas.choices.expression import SETTLING_LIMIT
+from nas.costs.table import FREE_ACT, INTO_CONV
 from nas.elastic import Operator, Walk
 from nas.elastic.symbolic import SymbolicTensor
-
-INTO_CONV, FREE_ACT = "into_conv", "free_act"
-"""Attributes of the keys; left out of a key where they are 0."""
-
-SAVINGS = frozenset({INTO_CONV, FREE_ACT})
 
 CONVOLUTIONS = frozenset({"conv2d"})
 FOLDED = frozenset({"batch_norm"})
@@ -57,6 +54,11 @@ class Fusions:
         conditions = [op.attributes["condition"] for op in walk.operators if op.kind == "fork"]
         self._choices = free_choices(*conditions, *(operator.guard for operator in walk.operators))
         self.known = math.prod(len(choice.options) for choice in self._choices) <= SETTLING_LIMIT
+        self._first: dict[int, int] = {}
+        """The first operator of each unit."""
+        for step, operator in enumerate(walk.operators):
+            for unit in operator.units:
+                self._first.setdefault(unit, step)
         self._told: dict[int, dict[str, Value]] = {}
         self._evaluated: dict[int, tuple[Value, Where]] = {}
         self._made = {operator.output.index: step for step, operator in enumerate(walk.operators)}
@@ -72,8 +74,13 @@ class Fusions:
             self._count = math.prod(len(choice.options) for choice in self._choices)
             self._read()
 
+    def of_unit(self, index: int) -> dict[str, Value]:
+        """What the key of a unit says besides: whether the activation that it begins with can be saved."""
+        step = self._first.get(index)
+        return {} if step is None or self._operators[step].kind != "activation" else self.of(step)
+
     def of(self, step: int) -> dict[str, Value]:
-        """What the key of an operator, or of a unit that begins with it, says besides; nothing where nothing can be saved."""
+        """What the key of an operator says besides; nothing where nothing can be saved."""
         if step not in self._told:
             self._told[step] = self._tell(step)
         return self._told[step]
@@ -151,19 +158,34 @@ class Fusions:
     def _plain(self, tensor: SymbolicTensor) -> Where:
         """In which architectures a tensor is a convolution's, without a sum."""
         if tensor.index not in self._plains:
-            made = self._made.get(tensor.index)
-            found = np.zeros(self._count, dtype=bool)
-            if made is not None:
-                operator = self._operators[made]
-                if operator.kind in CONVOLUTIONS:
-                    found = np.ones(self._count, dtype=bool)
-                elif operator.kind in FOLDED:
-                    found = self._alone(operator.inputs[0], made)
-                elif operator.kind == "fork":
-                    yes, no = (self._alone(side, made) for side in operator.inputs)
-                    found = np.where(self._where(operator.attributes["condition"]), yes, no)
-            self._plains[tensor.index] = found
+            self._plains[tensor.index] = self._made_by_conv(tensor, self._alone, {})
         return self._plains[tensor.index]
+
+    def _end(self, tensor: SymbolicTensor) -> Where:
+        """In which architectures a convolution makes a tensor, with a sum or without."""
+        if tensor.index not in self._ends:
+            self._ends[tensor.index] = self._made_by_conv(tensor, lambda side, _: self._end(side), self._sums)
+        return self._ends[tensor.index]
+
+    def _made_by_conv(
+        self, tensor: SymbolicTensor, under: Callable[[SymbolicTensor, int], Where], sums: Mapping[int, Where]
+    ) -> Where:
+        """In which architectures a convolution makes a tensor.
+
+        Args:
+            under: the same of a tensor that a fork, the step which is given, names anew.
+            sums: what else counts, by its step.
+        """
+        made = self._made.get(tensor.index, -1)
+        kind = self._operators[made].kind if made >= 0 else ""
+        if kind in CONVOLUTIONS:
+            return np.ones(self._count, dtype=bool)
+        if kind in FOLDED:
+            return self._alone(self._operators[made].inputs[0], made)
+        if kind == "fork":
+            yes, no = (under(side, made) for side in self._operators[made].inputs)
+            return np.where(self._where(self._operators[made].attributes["condition"]), yes, no)
+        return sums.get(made, np.zeros(self._count, dtype=bool))
 
     def _origin(self, tensor: SymbolicTensor) -> npt.NDArray[np.int64]:
         """The tensor of which this is another name, by its index, in each architecture."""
@@ -182,25 +204,6 @@ class Fusions:
         if tensor.index not in self._may_be:
             self._may_be[tensor.index] = set(np.unique(self._origin(tensor)).tolist())
         return self._may_be[tensor.index]
-
-    def _end(self, tensor: SymbolicTensor) -> Where:
-        """In which architectures a convolution makes a tensor, with a sum or without."""
-        if tensor.index not in self._ends:
-            made = self._made.get(tensor.index)
-            found = np.zeros(self._count, dtype=bool)
-            if made is not None:
-                operator = self._operators[made]
-                if operator.kind in CONVOLUTIONS:
-                    found = np.ones(self._count, dtype=bool)
-                elif operator.kind in FOLDED:
-                    found = self._alone(operator.inputs[0], made)
-                elif operator.kind == "fork":
-                    yes, no = (self._end(side) for side in operator.inputs)
-                    found = np.where(self._where(operator.attributes["condition"]), yes, no)
-                else:
-                    found = self._sums.get(made, found)
-            self._ends[tensor.index] = found
-        return self._ends[tensor.index]
 
     def _where(self, condition: Value) -> Where:
         """In which architectures a condition holds."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nas.choices import Choice, Value, assignments, evaluate, free_choices
-from nas.costs.fusions import SAVINGS, fusions_of
-from nas.costs.table import LatencyTable, operator_key
+from nas.costs.fusions import fusions_of
+from nas.costs.table import SAVINGS, LatencyTable, operator_key
 from nas.elastic import Operator, Walk
 
 COSTLESS = frozenset({"fork", "reshape", "slice"})
@@ -90,19 +90,15 @@ def places(walk: Walk, table: LatencyTable | None) -> Iterator[Place]:
     The resize of the images to a resolution that is searched is no part of the network on the device.
     """
     filled = {index for operator in walk.operators for index in operator.units}
-    first = {index: step for step, operator in reversed(list(enumerate(walk.operators))) for index in operator.units}
     fusions = fusions_of(walk) if table is None or table.tells_fusions else None
     table_kinds = None if table is None else table.kinds
-
     taken: set[int] = set()
     for index, use in enumerate(walk.units):
         inside = use.parent is not None and use.parent in taken
         if inside or (index in filled if table_kinds is None else use.unit.kind in table_kinds):
             taken.add(index)
             if not inside:
-                attributes = dict(use.unit.attributes)
-                if fusions is not None and index in first and walk.operators[first[index]].kind == "activation":
-                    attributes |= fusions.of(first[index])
+                attributes = {**use.unit.attributes, **(fusions.of_unit(index) if fusions is not None else {})}
                 yield Place(use.unit.kind, use.input, use.output, attributes, use.unit.position, use.guard, use.path)
     for step, operator in enumerate(walk.operators):
         if operator is walk.image_resize or operator.kind in COSTLESS or any(unit in taken for unit in operator.units):

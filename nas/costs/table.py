@@ -39,6 +39,11 @@ from nas.base.files import read_json
 NAME = r"^[a-z0-9][a-z0-9.-]*$"
 """What a table may be called."""
 
+INTO_CONV, FREE_ACT = "into_conv", "free_act"
+"""Attributes of keys that say what a runtime can save (see `nas.costs.fusions`); left out of a key where they are 0."""
+
+SAVINGS = frozenset({INTO_CONV, FREE_ACT})
+
 Milliseconds = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Signed = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[int, Field(gt=0)]
@@ -218,7 +223,7 @@ class LatencyTable(_Strict):
     @cached_property
     def tells_fusions(self) -> bool:
         """Whether its keys tell places apart where a runtime saves an operator; see `nas.costs.fusions`."""
-        return any(f" {name}=" in entry.key for entry in self.operators for name in ("into_conv", "free_act"))
+        return any(f" {name}=" in entry.key for entry in self.operators for name in SAVINGS)
 
     @property
     def joint(self) -> tuple[TableGroup | TableConstant, ...]:

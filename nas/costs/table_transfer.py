@@ -79,7 +79,6 @@ class TableTransfer:
         # What a mean device says of each entry, where a mean network takes one millisecond.
         self._typical = (self._known / networks.mean(axis=0)).mean(axis=1)
         self._transfer = Transfer(networks, counts * self._typical)
-        self._mean_typical = float((counts @ self._typical).mean())
 
     def counts(self, codes: Mapping[str, np.ndarray], count: int) -> FloatArray:
         """How often architectures have each entry: (count, K)."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nas.base.seeds import generator
 from nas.exporting import Comparison
 from nas.jobs.latencies import estimated_counts, latency_metrics, latency_source
+from nas.jobs.typical import typical_cost
 from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained, reduction_of
 from nas.runs.searched import is_given
 from nas.searching import Objective, Scorer, Trial
@@ -207,7 +207,8 @@ def _targets(setting: Searched) -> str:
 
 
 def _after_training(path: str, setting: Setting) -> list[str]:
-    name, bound = setting.config.space, f"macs={_typical_macs(setting)}"
+    macs = typical_cost(setting.space, "macs", setting.deployed_at, setting.config.seed)
+    name, bound = setting.config.space, f"macs={macs / 1e6:.3g}M"
     if is_given(name):
         return [f"nas.search(space=SPACE, supernet={path!r}, targets=[{bound!r}])  # in Python, with the same object"]
     named = name if ".py" in name else setting.space.name
@@ -224,10 +225,3 @@ def _next_commands(path: str, setting: Setting) -> list[str]:
         f"nas export {path}",
         f"nas search{supernet} --space {shlex.quote(setting.config.space)}{targets} --evaluations 1000",
     ]
-
-
-def _typical_macs(setting: Setting) -> str:
-    """A bound that about half of the space keeps, as a target is written."""
-    space = setting.space
-    rows = space.decisions.sample(generator(setting.config.seed, "typical"), 1000)
-    return f"{np.median(space.compiled('macs', setting.deployed_at)(rows)) / 1e6:.3g}M"

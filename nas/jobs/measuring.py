@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nas.base.errors import NasError
 from nas.base.files import write_json
 from nas.base.progress import Reporter, Silent
-from nas.base.seeds import generator
 from nas.costs import LatencyTable, added_tables, devices, install_table
 from nas.costs.table import NAME
+from nas.jobs.typical import typical_cost
 from nas.measuring import Measurement, Request, claim, merged, open_connection, read_plan, read_timings, tabulate
 from nas.measuring.bundle import require_bundle, write_bundle
 from nas.supernet import Space, open_space
@@ -189,16 +187,10 @@ def write_table(table: LatencyTable, path: Path) -> None:
 
 def _search_next(space: Space, named: str | None, metric: str) -> str:
     """The command that searches what was measured."""
-    target = f"{metric}={_typical(space, metric):.3g}ms"
+    target = f"{metric}={typical_cost(space, metric):.3g}ms"
     if named is None:
         return f"nas.search(space=SPACE, targets=[{target!r}])  # in Python, with the same object"
     return f"nas search --space {shlex.quote(named)} --target {target}"
-
-
-def _typical(space: Space, metric: str) -> float:
-    """A bound in milliseconds that about half of the space keeps, of what was measured of it."""
-    found = space.compiled(metric)(space.decisions.sample(generator(0, "typical"), 1000))
-    return float(np.median(found[np.isfinite(found)]))
 
 
 def _opened(space: str | Space) -> Space:

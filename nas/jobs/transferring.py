@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from nas.base.errors import NasError, unknown
 from nas.base.files import write_text
 from nas.base.seeds import generator
 from nas.costs import LatencyTable, install_table
-from nas.costs.table_transfer import TableTransfer
+from nas.costs.table_transfer import TableTransfer, TransferredEntries
 from nas.costs.transfer import require_enough
 from nas.jobs.known_devices import known_devices
 from nas.searching.tables import read_table
@@ -96,36 +96,14 @@ def transfer_device(
     found = transfer.fit(transfer.counts(_codes(space, rows), len(rows)), milliseconds)
     errors = np.abs(found.left_out / milliseconds - 1.0)
     spearman = _spearman(found.left_out, milliseconds)
-    names, first = [table.name for table in tables], tables[0]
+    names, first = [one.name for one in tables], tables[0]
     estimated = (
         f"by transfer from {len(rows)} networks measured on the device and from {', '.join(names)}; "
         f"measured networks that were left out are {100 * errors.mean():.1f} % off (Spearman {spearman:.2f})"
     )
-    constant = None
-    if first.constant is not None:
-        constant = {"keys": first.constant.keys, "ms": found.constant}
-    table = _checked(
-        {
-            "schema": first.schema_,
-            "name": name,
-            "device": device or name,
-            "runtime": runtime,
-            "dtype": dtype,
-            "threads": threads,
-            "batch": first.batch,
-            "resolution": space.task_for(first).resolution,
-            "channels": first.channels,
-            "classes": first.classes,
-            "source": "; ".join(
-                dict.fromkeys([f"networks measured by the user ({Path(measured).name})", *(table.source for table in tables)])
-            ),
-            "licence": "; ".join(dict.fromkeys(table.licence for table in tables)),
-            "spaces": [space.name],
-            "operators": [entry.model_dump() for entry in found.listed()],
-            "constant": constant,
-            "estimated": estimated,
-        }
-    )
+    stated = {"name": name, "device": device or name, "runtime": runtime, "dtype": dtype, "threads": threads}
+    source = f"networks measured by the user ({Path(measured).name})"
+    table = _table(space, tables, found, {**stated, "estimated": estimated}, source)
     path = install_table(table, replace)
     return {
         "name": name,
@@ -144,6 +122,33 @@ def transfer_device(
             f"nas devices {name}",
         ],
     }
+
+
+def _table(
+    space: Space, tables: Sequence[LatencyTable], found: TransferredEntries, stated: Mapping[str, Any], source: str
+) -> LatencyTable:
+    """The entries as a table, at the task of the known ones.
+
+    Args:
+        stated: what the user said of the device, and how the entries were estimated.
+    """
+    first = tables[0]
+    constant = None if first.constant is None else {"keys": first.constant.keys, "ms": found.constant}
+    return _checked(
+        {
+            "schema": first.schema_,
+            **stated,
+            "batch": first.batch,
+            "resolution": space.task_for(first).resolution,
+            "channels": first.channels,
+            "classes": first.classes,
+            "source": "; ".join(dict.fromkeys([source, *(table.source for table in tables)])),
+            "licence": "; ".join(dict.fromkeys(table.licence for table in tables)),
+            "spaces": [space.name],
+            "operators": [entry.model_dump() for entry in found.listed()],
+            "constant": constant,
+        }
+    )
 
 
 def _opened(space: Space, tables: Sequence[LatencyTable], seed: int) -> tuple[TableTransfer, Rows, np.ndarray]:
