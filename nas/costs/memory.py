@@ -47,14 +47,14 @@ Storages = dict[int, dict[int, Value]]
 
 def memory_terms(walk: Walk, model: MemoryModel = PLAIN) -> list[Term]:
     """Bytes held while each operator runs; the peak is their maximum (compile with reduction 'max')."""
-    lives, storages = _lives(walk), _storages(walk, model.aliases - {"fork"})
+    lives, storages, parts = _lives(walk), _storages(walk, model.aliases - {"fork"}), _parts(walk, model.aliases)
     waiting: dict[int, _Life] = {}
     terms = []
     for step, operator in enumerate(walk.operators):
         waiting |= {tensor.index: lives[tensor.index] for tensor in operator.inputs}
         waiting = {index: life for index, life in waiting.items() if life.last > step}
         if operator.kind not in model.aliases:
-            terms.append(_held(operator, step, waiting, lives, storages, model))
+            terms.append(_held(operator, step, waiting, lives, storages, parts, model))
         waiting[operator.output.index] = lives[operator.output.index]
     return terms
 
@@ -77,6 +77,16 @@ def _storages(walk: Walk, views: frozenset[str]) -> Storages:
             }
         storages[operator.output.index] = found
     return storages
+
+
+def _parts(walk: Walk, aliases: frozenset[str]) -> frozenset[int]:
+    """The tensors that may be smaller than what they are another name of: slices, and other names of these."""
+    found: set[int] = set()
+    for operator in walk.operators:
+        named = operator.kind in aliases and any(tensor.index in found for tensor in operator.inputs)
+        if operator.kind == "slice" or named:
+            found.add(operator.output.index)
+    return frozenset(found)
 
 
 def _lives(walk: Walk) -> dict[int, _Life]:
@@ -106,12 +116,14 @@ def _held(
     waiting: dict[int, _Life],
     lives: dict[int, _Life],
     storages: Storages,
+    parts: frozenset[int],
     model: MemoryModel,
 ) -> Term:
     """What is held at one step: sizes with the conditions under which they count, where the operator is run.
 
     Args:
         waiting: tensors made before, some of which a later operator reads.
+        parts: tensors that are a part of their storage.
     """
     inputs = {tensor.index: True for tensor in operator.inputs}
     later = {}
@@ -122,7 +134,7 @@ def _held(
             later[index] = needed
     held: list[tuple[Value, Value]] = []
     for names in _sharing({**later, **inputs}, storages):
-        if len(names) == 1:
+        if len(names) == 1 and parts.isdisjoint(names):
             held += [(lives[index].elements, needed) for index, needed in names.items()]
             continue
         for store in {store for index in names for store in storages[index]}:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ IN_PLACE = frozenset({"add", "batch_norm", "layer_norm", "leaky_relu", "position
 def peak_memory(program: Program) -> int:
     """Bytes of activations held at the worst moment, for one image, by the model of `nas.costs.memory`.
 
-    A tensor under several names is held once, whole; where one name is left that is a part of it, that part is.
+    A tensor under several names is held once, and whole for as long as any part of it is read.
     """
     shapes = [program.input_shape, *(step.shape for step in program.steps)]
     last_read = [-1] * len(shapes)
@@ -48,13 +47,7 @@ def peak_memory(program: Program) -> int:
 
 def _held(values: set[int], storage: Sequence[int], shapes: Sequence[tuple[int, ...]]) -> int:
     """Numbers in the tensors of these names."""
-    names = Counter(storage[value] for value in values)
-    return sum(math.prod(shapes[value if names[storage[value]] == 1 else storage[value]]) for value in _once(values, storage))
-
-
-def _once(values: set[int], storage: Sequence[int]) -> Collection[int]:
-    """One name for each tensor."""
-    return {storage[value]: value for value in values}.values()
+    return sum(math.prod(shapes[index]) for index in {storage[value] for value in values})
 
 
 METRICS: dict[str, Callable[[Program], int]] = {

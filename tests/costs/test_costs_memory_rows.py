@@ -18,3 +18,11 @@ def test_both_ways_agree(name: str, metric: str) -> None:
     together = CompiledCost(space.decisions, memory_terms(walk, model), reduction="max")(rows)
     np.testing.assert_array_equal(MemoryOfRows(space.decisions, walk, model)(rows), together)
     assert len(set(together)) > 1
+
+
+def test_a_slice_that_waits_holds_what_it_is_a_slice_of() -> None:
+    space = open_space("mbconv:spos")
+    walk = space.walk(Task(3, 32, 10))
+    rows = space.decisions.sample(np.random.default_rng(0), 40)
+    together = CompiledCost(space.decisions, memory_terms(walk), reduction="max")(rows)
+    np.testing.assert_array_equal(MemoryOfRows(space.decisions, walk)(rows), together)
