@@ -80,8 +80,10 @@ class Examination:
 
     @cached_property
     def rows(self) -> Rows:
-        """The architectures to compare, (count, D): from four on the smallest and the largest, then such that every option
-        occurs early, then random ones."""
+        """The architectures to compare, as rows (count, D).
+
+        From four on the smallest and the largest, then such that every option occurs early, then random ones.
+        """
         decisions = self.space.decisions
         random = decisions.sample(self.rng("rows"), self.count)
         if self.count < 4 or self.separate:

@@ -14,7 +14,7 @@ from nas.predicting.encoding import Encoding
 def with_proxies(encoding: Encoding, score: Callable[[Rows], npt.NDArray[np.float64]]) -> Encoding:
     """The encoding with two columns more for each proxy.
 
-    One holds sign(s) log(1 + |s|) of the score s, since many proxies span several orders of magnitude; the other is 1 where
+    One holds `sign(s) log(1 + |s|)` of the score s, since many proxies span several orders of magnitude; the other is 1 where
     there is no finite score, which alone says much about a network, and the first one 0 then.
 
     Args:

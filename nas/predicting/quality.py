@@ -59,7 +59,7 @@ def quality_of(mean: Numbers, deviation: Numbers, values: Numbers) -> Quality:
 def conformal_factor(mean: Numbers, deviation: Numbers, values: Numbers) -> float:
     """By what to multiply standard deviations so that intervals hold `LEVEL` of unseen values.
 
-    The conformal quantile of the normalised errors |value - mean| / deviation on values (N,) that the predictions did not
+    The conformal quantile of the normalised errors `|value - mean| / deviation` on values (N,) that the predictions did not
     see (Lei et al., Distribution-free predictive inference for regression, 2018): with N exchangeable values the interval
     holds the next one with at least that probability. Below nine values the largest error stands in for the quantile.
     """
