@@ -1,4 +1,4 @@
-"""nas: neural architecture search, from a space and a device to a network that fits.
+"""nas: neural architecture search, from a space and a device to a network that fits::
 
     import nas
 

@@ -15,7 +15,7 @@ INTRODUCTION = """# Methods
 
 Every search space, trainer, strategy, predictor and zero-cost proxy that comes with the toolkit, the paper that it is from, and
 where the project shows that it is that method. *Tested*: tests hold it to its definition and its published figures.
-*Studied*: a [study](../studies.md) besides compares what it finds, or how fast it is.
+*Studied*: a [study](../studies.md) besides compares what it finds, or how fast it is. The last column names files under `tests/` and `experiments/`.
 """
 
 
@@ -67,7 +67,7 @@ def _line(method: Method) -> str:
     tests = _files("tests", "test_*.py", method)
     studies = _files("experiments", "*.py", method)
     status = "studied" if studies else "tested" if tests else "new"
-    places = ", ".join(f"`{file}`" for file in (*tests[:2], *studies[:1]))
+    places = ", ".join(Path(file).stem for file in (*tests[:2], *studies[:1]))
     cells = (f"`{method.name}`", method.summary, method.source, status, places)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
