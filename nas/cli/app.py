@@ -8,6 +8,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from nas.cli import options, search_options
+from nas.cli.config import config_app
+from nas.cli.configured import configurable
 from nas.cli.devices import devices_app
 from nas.cli.explain import explain_app
 from nas.cli.guard import guarded, print_json
@@ -256,3 +258,7 @@ def draw(
             print_json(result)
         else:
             print(f"Drew {result['name']} of {result['space']}: {result['file']}")
+
+
+configurable(app)
+app.add_typer(config_app, name="config")

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Optional
 
 import typer
 
 from nas.base.errors import NasError
 
+
+def installed_names(kind: str) -> Callable[[str], list[str]]:
+    """What a shell completes a name of one kind with."""
+
+    def complete(incomplete: str) -> list[str]:
+        from nas.base.plugins import installed
+
+        return [name for name in installed(kind) if name.startswith(incomplete)]
+
+    return complete
+
+
 Space = Annotated[
     str,
     typer.Option(
         help="Search space: FAMILY or FAMILY:PRESET, as 'nas spaces' lists them, or path/to/file.py:NAME; in a search also "
-        "RUN:top3, the space of a run reduced to the best 3 modules of each unit."
+        "RUN:top3, the space of a run reduced to the best 3 modules of each unit.",
+        autocompletion=installed_names("spaces"),
     ),
 ]
 Data = Annotated[
@@ -20,7 +34,12 @@ Data = Annotated[
     typer.Option(help="'digits', or a folder: class folders or Parquet files. [default: the supernet's, else digits]"),
 ]
 Out = Annotated[Optional[str], typer.Option(help="Folder of the run, new or empty. [default: a number under runs/]")]  # noqa: UP045
-Trainer = Annotated[str, typer.Option(help="How the supernet is trained; 'nas trainers' lists them.")]
+Trainer = Annotated[
+    str,
+    typer.Option(
+        help="How the supernet is trained; 'nas trainers' lists them.", autocompletion=installed_names("trainers")
+    ),
+]
 Steps = Annotated[Optional[int], typer.Option(help="Training budget in steps.")]  # noqa: UP045
 Epochs = Annotated[Optional[float], typer.Option(help="Training budget in passes over the data.")]  # noqa: UP045
 Minutes = Annotated[Optional[float], typer.Option(help="Training budget in minutes on this machine.")]  # noqa: UP045

@@ -6,6 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from nas.cli.options import installed_names
+
 Targets = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
@@ -64,7 +66,8 @@ Strategy = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         help="How the supernet is searched; 'nas strategies' lists them. [default: the architecture that the trainer "
-        "derived, where it derives one; nsga2 for several objectives; else predictor, or evolution for few evaluations]"
+        "derived, where it derives one; nsga2 for several objectives; else predictor, or evolution for few evaluations]",
+        autocompletion=installed_names("strategies"),
     ),
 ]
 StrategySet = Annotated[
