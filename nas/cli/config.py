@@ -20,6 +20,7 @@ RENAMED = {
     "targets": "target",
     "objectives": "objective",
     "filters": "filter",
+    "label_columns": "label-column",
     "settings": "set",
     "strategy_options": "strategy-set",
 }
@@ -79,8 +80,9 @@ def of_run(folder: Path) -> dict[str, Any]:
 
     manifest = read_manifest(folder)
     config = manifest.config
-    if is_given(config.space):
-        raise NasError(f"run {folder} was begun in Python with an object that no file can name: {config.space}")
+    for name in (config.space, config.data):
+        if is_given(name):
+            raise NasError(f"run {folder} was begun with an object that no file can name: {name}")
     found = {}
     for field, content in config.model_dump(mode="json").items():
         default = RunConfig.model_fields[field].get_default()

@@ -31,14 +31,32 @@ Space = Annotated[
 ]
 Data = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="'digits', or a folder: class folders or Parquet files. [default: the supernet's, else digits]"),
+    typer.Option(
+        help="'digits'; a folder of class folders or Parquet files; or a CSV file of paths and labels. [default: the "
+        "supernet's, else digits]"
+    ),
 ]
+PathColumn = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="NAME", help="Of a CSV file: the column of the paths. [default: found by its name]"),
+]
+LabelColumns = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--label-column",
+        metavar="NAME",
+        help="Of a CSV file: the column of the labels; repeatable for a regression. [default: found by its name]",
+    ),
+]
+Task = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="classification, multi-label or regression. [default: by the labels: a;b are several]"),
+]
+ClassWeights = Annotated[str, typer.Option(help="balanced: the loss weighs rare classes as much as frequent ones; or none.")]
 Out = Annotated[Optional[str], typer.Option(help="Folder of the run, new or empty. [default: a number under runs/]")]  # noqa: UP045
 Trainer = Annotated[
     str,
-    typer.Option(
-        help="How the supernet is trained; 'nas trainers' lists them.", autocompletion=installed_names("trainers")
-    ),
+    typer.Option(help="How the supernet is trained; 'nas trainers' lists them.", autocompletion=installed_names("trainers")),
 ]
 Steps = Annotated[Optional[int], typer.Option(help="Training budget in steps.")]  # noqa: UP045
 Epochs = Annotated[Optional[float], typer.Option(help="Training budget in passes over the data.")]  # noqa: UP045

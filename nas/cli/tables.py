@@ -24,6 +24,7 @@ from nas.jobs.readme import (
     shown,
     shown_cost,
     untrained_note,
+    winner_line,
 )
 
 
@@ -47,8 +48,7 @@ def print_search(figures: Mapping[str, Any]) -> None:
     """Winner, runners-up, random search, test accuracy, and what to type next."""
     console = open_console()
     _print_networks(console, figures)
-    test = figures["winner"]["test"]["top1"]
-    console.print(f"Test accuracy of the winner: {test:.2f} % top-1 ({figures['data']['images']['test']} images).")
+    console.print(winner_line(figures))
     onnx = figures["onnx"]
     console.print(
         f"ONNX agrees with PyTorch: largest difference {onnx['largest_difference']:.1e} (operator set {onnx['opset']})."

@@ -1,15 +1,20 @@
-"""Images and labels: digits, class folders and Parquet files, as seeded splits and batches."""
+"""Images and labels: digits, class folders, Parquet files, CSV files and objects in Python, as seeded splits and batches."""
 
 from nas.data.augment import NO_AUGMENTATION, Augmentation
 from nas.data.batches import Batch, TrainingBatches, fixed_batches
 from nas.data.dataset import ImageData, load_data
 from nas.data.images import Split
+from nas.data.reading import Reading
+from nas.data.tasks import CLASSIFICATION, LearningTask
 
 __all__ = [
+    "CLASSIFICATION",
     "NO_AUGMENTATION",
     "Augmentation",
     "Batch",
     "ImageData",
+    "LearningTask",
+    "Reading",
     "Split",
     "TrainingBatches",
     "fixed_batches",

@@ -18,11 +18,13 @@ from nas.data.moves import crop, cut_out, flip
 from nas.data.normalise import Normaliser, to_images, to_pixels
 from nas.data.rand_augment import rand_augment
 from nas.data.splits import balanced_order
+from nas.data.tasks import LearningTask
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images float32 (B, C, R, R), normalised, channels-last; targets int64 (B,), of mixed images float32 (B, classes)."""
+    """Images float32 (B, C, R, R), normalised, channels-last; targets int64 (B,), of mixed images and of tasks other than
+    classification float32 (B, outputs)."""
 
     images: torch.Tensor
     targets: torch.Tensor
@@ -41,6 +43,7 @@ class TrainingBatches:
 
     Attributes:
         mean, std: of each channel, with which pixels from 0 to 1 are normalised.
+        task: what is learned from them.
 
     Args:
         share: from which to which part of the training images, 0 to 1; each part holds the classes in proportion. Parts that
@@ -49,6 +52,7 @@ class TrainingBatches:
             each. `batch_size` is that of the whole batch, and whatever is random is drawn for the whole batch, so that the
             parts make up the batch of a single process; only this part's images are decoded and augmented, and those they
             are mixed with.
+        task: that of the data by default; another one where its loss weighs classes.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class TrainingBatches:
         augmentation: Augmentation | None = None,
         share: tuple[float, float] = (0.0, 1.0),
         part: tuple[int, int] = (0, 1),
+        task: LearningTask | None = None,
     ) -> None:
         _check_batch_size(batch_size)
         self._images = _share(data, share)
@@ -82,7 +87,7 @@ class TrainingBatches:
         self._augmentation.check(data.resolution)
         self._split = data.train
         self._side = data.resolution
-        self._classes = len(data.classes)
+        self.task = data.task if task is None else task
         self._batch_size = batch_size
         self._seed = seed
         # A share has orders of its own; the whole keeps the plain stream.
@@ -105,8 +110,7 @@ class TrainingBatches:
         values = self._augmented(chosen[needed], drawn.of(needed))
         targets = torch.from_numpy(self._split.labels[chosen[needed]])
         if mixing is not None:
-            one_hot = torch.nn.functional.one_hot(targets, self._classes).float()
-            values, targets = mix(values, one_hot, mixing)
+            values, targets = mix(values, self.task.mixable(targets), mixing)
         return Batch(to_images(values), targets)
 
     def plain(self, step: int) -> Batch:
@@ -153,7 +157,7 @@ def fixed_batches(data: ImageData, split: str, batch_size: int, limit: int | Non
     if limit is not None and limit < 1:
         raise NasError(f"the limit {limit} leaves no image; legal: 1 and above, or None for all images")
     chosen_split = _split(data, split)
-    order = balanced_order(chosen_split.labels)[:limit]
+    order = balanced_order(data.task.groups(chosen_split.labels))[:limit]
     normalise = Normaliser(data.mean, data.std, data.resolution)
 
     def batch(start: int) -> Batch:
@@ -169,7 +173,7 @@ def _share(data: ImageData, share: tuple[float, float]) -> Indices:
     if share == (0.0, 1.0):
         return np.arange(len(data.train))
     first, last = (round(edge * len(data.train)) for edge in share)
-    return balanced_order(data.train.labels)[first:last]
+    return balanced_order(data.task.groups(data.train.labels))[first:last]
 
 
 def _split(data: ImageData, name: str) -> Split:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nas.base.errors import NasError, unknown
 from nas.data.augment import Augmentation
+from nas.data.csv_files import CSV_SUFFIXES, read_csv
 from nas.data.decode import HIGHEST_RESOLUTION, LOWEST_RESOLUTION, probe
 from nas.data.digits import CLASSES, DEFAULT_RESOLUTION, read_digits
 from nas.data.folders import read_folders
+from nas.data.given import GIVEN, name_of, read_given
 from nas.data.images import ArraySplit, Indices, LazySplit, Split
+from nas.data.left_out import leave_out
 from nas.data.parquet import find_parquet, read_parquet
-from nas.data.splits import stratified
+from nas.data.reading import Reading
+from nas.data.sources import Found
+from nas.data.splits import cut, stratified
 from nas.data.statistics import channel_statistics
+from nas.data.tasks import Classification, LearningTask
+from nas.data.tasks.learning_task import Targets
 
 DIGITS = "digits"
 
@@ -26,13 +34,14 @@ DIGITS = "digits"
 class ImageData:
     """Labelled images of one size in three splits.
 
-    `mean` and `std` are per channel, of training images scaled to [0, 1]. `fingerprint` changes when the files, labels,
-    splits or resolution do. `note` is a caveat worth printing beside results, or ''.
+    `task` is what is learned of them; `mean` and `std` are per channel, of training images scaled to [0, 1]. `fingerprint`
+    changes when the files, labels, splits or resolution do. `note` is a caveat worth printing beside results, or ''.
+    `left_out` are images that cannot be decoded, by name, with the reason. `reading` is how the source was read.
     """
 
     name: str
     source: str
-    classes: tuple[str, ...]
+    task: LearningTask
     channels: int
     resolution: int
     train: Split
@@ -43,28 +52,53 @@ class ImageData:
     note: str
     fingerprint: str
     augmentation: Augmentation
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading = field(default_factory=Reading)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of a network's outputs: classes, labels, or columns of numbers."""
+        return self.task.names
 
 
 def load_data(
-    source: str | Path = DIGITS,
+    source: Any = DIGITS,
     *,
     resolution: int | None = None,
     seed: int = 0,
     validation: float = 0.2,
     test: float = 0.2,
+    reading: Reading | None = None,
+    left_out: Collection[str] | None = None,
 ) -> ImageData:
-    """Load 'digits', or a folder of class folders, of split folders, or of Parquet files.
+    """Load 'digits', a folder of class folders, of split folders or of Parquet files, a CSV file, or a data set in Python.
 
-    Splits that a folder has are kept; missing ones are cut from its training images, each class by itself: the
+    Splits that a source has are kept; missing ones are cut from its training images, each class by itself: the
     fractions `validation` and `test` of them, drawn by `seed`. `resolution` is the side in pixels (8 to 1024); None
-    takes 32 for digits, the native side of small square images, and 224 for everything else. Raises NasError, in one
+    takes 32 for digits, the native side of small square images, and 224 for everything else. Every image is decoded
+    once; those that cannot be are left out, unless `left_out` names them from an earlier time. Raises NasError, in one
     sentence, when the source or an argument cannot be used.
+
+    Args:
+        source: a name or path, or an object as in `nas.data.given`.
+        reading: how to read it, where it does not say so itself.
     """
     _check(resolution, seed, validation, test)
     fractions = {"validation": validation, "test": test}
+    reading = reading or Reading()
+    if not isinstance(source, str | Path):
+        found, name = read_given(source, reading), name_of(source)
+        return _cut(name, f"{GIVEN}{name}", found, resolution, seed, fractions, reading, left_out)
     if source == DIGITS:
+        reading.require_classes(f"'{DIGITS}'")
         return _digits(resolution or DEFAULT_RESOLUTION, seed, fractions)
-    return _folder(_existing_folder(source), resolution, seed, fractions)
+    path = _existing(source)
+    if path.is_file():
+        return _cut(path.stem, str(path), read_csv(path, reading), resolution, seed, fractions, reading, left_out)
+    reading.require_classes(path)
+    files = find_parquet(path)
+    found = read_parquet(path, files) if files else read_folders(path)
+    return _cut(path.name, str(path), found, resolution, seed, fractions, reading, left_out)
 
 
 def _digits(resolution: int, seed: int, fractions: Mapping[str, float]) -> ImageData:
@@ -75,33 +109,61 @@ def _digits(resolution: int, seed: int, fractions: Mapping[str, float]) -> Image
     note = f"scikit-learn's digits are 8x8 pixels, up-sampled to {resolution}x{resolution}"
     # A mirrored 2 is no digit.
     augmentation = Augmentation(flip=False, crop_padding=resolution // 8)
-    return _assemble(DIGITS, DIGITS, CLASSES, 1, resolution, splits, positions, (content,), note, augmentation)
+    return _assemble(DIGITS, DIGITS, Classification(CLASSES), 1, resolution, splits, positions, (content,), note, augmentation)
 
 
-def _folder(root: Path, resolution: int | None, seed: int, fractions: Mapping[str, float]) -> ImageData:
-    files = find_parquet(root)
-    found = read_parquet(root, files) if files else read_folders(root)
+def _cut(
+    name: str,
+    source: str,
+    found: Found,
+    resolution: int | None,
+    seed: int,
+    fractions: Mapping[str, float],
+    reading: Reading,
+    known: Collection[str] | None,
+) -> ImageData:
+    """The three splits of a source, some cut from its training images, without what is corrupt."""
     train = found.parts["train"]
-    missing = [name for name in fractions if name not in found.parts]
-    pieces = stratified(train.labels, found.classes, [fractions[name] for name in missing], seed)
+    missing = [part for part in fractions if part not in found.parts]
+    pieces = _pieces(found.task, train.labels, [fractions[part] for part in missing], seed)
     positions: dict[str, Indices] = dict(zip(("train", *missing), pieces, strict=True))
     channels, native = probe(train.pictures)
     side = resolution or native
-    splits = {}
-    for name in ("train", *fractions):
-        part = found.parts.get(name, train)
-        chosen = positions.setdefault(name, np.arange(len(part.labels)))
-        splits[name] = LazySplit(part.pictures, chosen, part.labels[chosen], channels, side)
-    augmentation = Augmentation(crop_padding=side // 8)
+    whole = {}
+    for part in ("train", *fractions):
+        held = found.parts.get(part, train)
+        chosen = positions.get(part, np.arange(len(held.labels)))
+        whole[part] = LazySplit(held.pictures, chosen, held.labels[chosen], channels, side)
+    splits, left_out = leave_out(whole, found.task, known)
+    count = len(left_out)
+    notes = [found.note, f"{count} image{'s' * (count > 1)} could not be decoded and {'were' if count > 1 else 'was'} left out"]
     return _assemble(
-        root.name, str(root), found.classes, channels, side, splits, positions, found.identity, found.note, augmentation
+        name,
+        source,
+        found.task,
+        channels,
+        side,
+        splits,
+        {part: split.positions for part, split in splits.items()},
+        found.identity,
+        "; ".join(note for note in notes[: 2 if left_out else 1] if note),
+        Augmentation(crop_padding=side // 8),
+        left_out,
+        reading,
     )
+
+
+def _pieces(task: LearningTask, labels: Targets, fractions: list[float], seed: int) -> list[Indices]:
+    """What stays for training, then a piece for each fraction."""
+    if isinstance(task, Classification):
+        return stratified(labels, task.names, fractions, seed)
+    return cut(task.groups(labels), fractions, seed)
 
 
 def _assemble(
     name: str,
     source: str,
-    classes: tuple[str, ...],
+    task: LearningTask,
     channels: int,
     resolution: int,
     splits: Mapping[str, Split],
@@ -109,17 +171,20 @@ def _assemble(
     identity: Iterable[str],
     note: str,
     augmentation: Augmentation,
+    left_out: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
 ) -> ImageData:
     mean, std = channel_statistics(splits["train"], channels)
-    digest = hashlib.sha256(repr((*identity, *classes, channels, resolution)).encode())
+    digest = hashlib.sha256(repr((*identity, *task.names, channels, resolution)).encode())
     for split in ("train", "validation", "test"):
-        digest.update(repr((split, len(splits[split]))).encode())
+        labels = splits[split].labels
+        digest.update(repr((split, len(labels))).encode())
         digest.update(positions[split].astype("<i8").tobytes())
-        digest.update(splits[split].labels.astype("<i8").tobytes())
+        digest.update(labels.astype("<i8" if labels.ndim == 1 else "<f4").tobytes())
     return ImageData(
         name=name,
         source=source,
-        classes=classes,
+        task=task,
         channels=channels,
         resolution=resolution,
         train=splits["train"],
@@ -130,6 +195,8 @@ def _assemble(
         note=note,
         fingerprint=digest.hexdigest(),
         augmentation=augmentation,
+        left_out=left_out or {},
+        reading=reading or Reading(),
     )
 
 
@@ -147,13 +214,21 @@ def _check(resolution: int | None, seed: int, validation: float, test: float) ->
         )
 
 
-def _existing_folder(source: str | Path) -> Path:
+def _existing(source: str | Path) -> Path:
+    """A folder or a CSV file."""
     given = str(source)
+    if given.startswith(GIVEN):
+        raise NasError(
+            f"the data set {given.removeprefix(GIVEN)} was an object in Python and cannot be read again by a name; give the "
+            "same object again, in Python, as data=DATA_SET"
+        )
     path = Path(source).expanduser()
-    if path.is_dir():
+    if path.is_dir() or (path.is_file() and path.suffix.lower() in CSV_SUFFIXES):
         return path.resolve()
     if path.exists():
-        raise NasError(f"{given} is a file; give the folder that holds the images, or '{DIGITS}'")
+        raise NasError(
+            f"{given} is a file; give the folder that holds the images, a CSV file of paths and labels, or '{DIGITS}'"
+        )
     if isinstance(source, Path) or path.name != given:
         raise NasError(f"the folder {given} does not exist; check the path, or use '{DIGITS}'")
-    raise unknown("data", given, (DIGITS, "the path of a folder"))
+    raise unknown("data", given, (DIGITS, "the path of a folder", "the path of a CSV file"))

@@ -35,6 +35,14 @@ class Pictures(Protocol):
         """The file, or the file and row, for an error message."""
 
 
+class CorruptImage(NasError):
+    """A picture that cannot be decoded, or not be read; `reason` says why."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where} cannot be decoded as an image ({reason}); replace or remove it")
+        self.reason = reason
+
+
 def decode(pictures: Pictures, index: int, channels: int, resolution: int) -> npt.NDArray[np.uint8]:
     """Pixels uint8 (R, R, C): the shorter side resized to R, then the centre. Raises NasError at a corrupt picture."""
     try:
@@ -52,17 +60,20 @@ def probe(pictures: Pictures) -> tuple[int, int]:
     """(channels, native resolution), judged by 64 pictures spread evenly over all of them.
 
     One channel when every one is grey; the common side when every one is a square of the same side of at most 64, else
-    224. Raises NasError at a corrupt picture.
+    224. Corrupt pictures do not count. Raises NasError where all of them are corrupt.
     """
     count = min(_PROBED, len(pictures))
     grey, sizes = True, set()
+    first: CorruptImage | None = None
     for index in np.arange(count) * len(pictures) // count:
         try:
             with _opened(pictures, int(index)) as picture:
                 grey = grey and picture.mode in ("L", "1", *_DEEP_GREY)
                 sizes.add(picture.size)
         except Exception as error:
-            raise _corrupt(pictures, int(index), error) from error
+            first = first or _corrupt(pictures, int(index), error)
+    if first is not None and not sizes:
+        raise first
     width, height = sizes.pop()
     native = not sizes and width == height <= _LARGEST_NATIVE
     return 1 if grey else 3, max(width, LOWEST_RESOLUTION) if native else _PHOTO_RESOLUTION
@@ -92,8 +103,8 @@ def _square(picture: Image.Image, resolution: int) -> npt.NDArray[np.uint8]:
     return np.asarray(picture.resize((resolution, resolution), Image.Resampling.BILINEAR, box=box))
 
 
-def _corrupt(pictures: Pictures, index: int, error: Exception) -> NasError:
+def _corrupt(pictures: Pictures, index: int, error: Exception) -> CorruptImage:
     reason = f"{type(error).__name__}: {error}"
     if "cannot identify image file" in reason:
         reason = f"it is not one of {', '.join(_FORMATS)}"
-    return NasError(f"{pictures.where(index)} cannot be decoded as an image ({reason}); replace or remove it")
+    return CorruptImage(pictures.where(index), reason)

@@ -10,6 +10,7 @@ import numpy as np
 from nas.base.errors import NasError
 from nas.data.decode import SUFFIXES
 from nas.data.sources import LAYOUTS, SPLIT_NAMES, Found, Part, require_known, require_two_classes
+from nas.data.tasks import Classification
 
 
 class Files:
@@ -51,7 +52,7 @@ def read_folders(root: Path) -> Found:
     require_two_classes(root, classes)
     ignored = [folder.name for folder in folders if splits["train"] != root and folder not in splits.values()]
     note = f"folders that are no split were ignored: {', '.join(ignored)}" if ignored else ""
-    return Found(classes, parts, tuple(identity), note)
+    return Found(Classification(classes), parts, tuple(identity), note)
 
 
 def _split_folders(root: Path, folders: list[Path]) -> Mapping[str, Path]:

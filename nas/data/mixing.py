@@ -44,7 +44,7 @@ def draw_mixing(mixup: float, cutmix: float, count: int, side: int, rng: np.rand
 def mix(values: torch.Tensor, targets: torch.Tensor, mixing: Mixing) -> tuple[torch.Tensor, torch.Tensor]:
     """Mix the first images with their partners, as many as `mixing` has; the images in place.
 
-    values (M, R, R, C); targets one-hot float32 (M, classes). Returns the first values and their mixed targets.
+    values (M, R, R, C); targets float32 (M, outputs), one-hot for classes. Returns the first values and their mixed targets.
     """
     count = len(mixing.partner)
     partner = torch.from_numpy(mixing.partner)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from nas.base.errors import NasError
 from nas.data.images import Labels
 from nas.data.sources import SPLIT_NAMES, Found, Part, require_known, require_two_classes
+from nas.data.tasks import Classification
 
 _FILE_NAME = re.compile(r"(train|val|valid|validation|test)-\d{5}-of-(\d{5})(-[0-9a-f]+)?\.parquet")
 _IMAGE_NAMES = ("image", "img")
@@ -94,7 +95,7 @@ def read_parquet(root: Path, files: Mapping[str, tuple[Path, ...]]) -> Found:
     absent = len(names) - len(present) if names else 0
     note = f"{absent} of the {len(names or ())} named classes have no image and are left out" if absent else ""
     found = {split: Part(parts[split], np.searchsorted(present, joined[split]).astype(np.int64)) for split in parts}
-    return Found(classes, found, (*identity, *classes), note)
+    return Found(Classification(classes), found, (*identity, *classes), note)
 
 
 def _require_complete(paths: Sequence[Path]) -> None:

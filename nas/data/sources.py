@@ -1,4 +1,4 @@
-"""What reading a folder yields, whether it holds class folders or Parquet files."""
+"""What reading a source yields, whatever it is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 from nas.base.errors import NasError
 from nas.data.decode import Pictures
-from nas.data.images import Labels
+from nas.data.tasks import LearningTask
+from nas.data.tasks.learning_task import Targets
 
 LAYOUTS = (
-    "legal layouts: FOLDER/<class>/*.jpg, FOLDER/{train,val,test}/<class>/*.jpg, or "
+    "legal layouts: FOLDER/<class>/*.jpg, FOLDER/{train,val,test}/<class>/*.jpg, a CSV file of paths and labels, or "
     "FOLDER/{train,validation,test}-00000-of-00001.parquet (these may also lie in FOLDER/data)"
 )
 
@@ -27,20 +28,20 @@ SPLIT_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Part:
-    """Encoded pictures and their labels (N,), in a fixed order."""
+    """Encoded pictures and their labels, in a fixed order."""
 
     pictures: Pictures
-    labels: Labels
+    labels: Targets
 
 
 @dataclass(frozen=True)
 class Found:
-    """The classes of a source and its parts: 'train', and 'validation' and 'test' where the source has them.
+    """The task of a source and its parts: 'train', and 'validation' and 'test' where the source has them.
 
     `identity` lists what must stay the same for the data to count as the same.
     """
 
-    classes: tuple[str, ...]
+    task: LearningTask
     parts: Mapping[str, Part]
     identity: tuple[str, ...]
     note: str = ""

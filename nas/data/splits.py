@@ -30,6 +30,28 @@ def stratified(labels: Labels, classes: Sequence[str], fractions: Sequence[float
     return [np.sort(np.concatenate(part)) for part in parts]
 
 
+def cut(groups: Labels, fractions: Sequence[float], seed: int) -> list[Indices]:
+    """The same for groups that need not be in every part: those with too few images for that are taken together.
+
+    Args:
+        groups: (N,) numbers from 0.
+
+    Raises:
+        NasError: fewer images than parts.
+    """
+    parts = len(fractions) + 1
+    if len(groups) < parts:
+        raise NasError(f"there are {len(groups)} training image(s), but each of the {parts} splits needs one; add images")
+    counts = np.bincount(groups)
+    small = (counts < parts)[groups]
+    if 0 < small.sum() < parts:
+        small |= groups == counts.argmax()
+    merged = np.where(small, len(counts), groups)
+    _, numbered = np.unique(merged, return_inverse=True)
+    names = [str(number) for number in range(int(numbered.max()) + 1)]
+    return stratified(numbered.astype(np.int64), names, fractions, seed)
+
+
 def balanced_order(labels: Labels) -> Indices:
     """All positions in a fixed mixed order of which every prefix holds the classes in proportion (to within one image).
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
-from nas.data import fixed_batches, load_data
+from nas.data import Reading, fixed_batches, load_data
 from nas.exporting import write_plain
 from nas.jobs.onnx_file import write_onnx
 from nas.jobs.run import Run
@@ -60,7 +60,13 @@ def _real_images(run: Run) -> Any:
     """Seven validation images, or None where the data is gone or has changed."""
     data = run.manifest.data
     try:
-        found = load_data(data["source"], resolution=data["resolution"], seed=run.manifest.config.seed)
+        found = load_data(
+            data["source"],
+            resolution=data["resolution"],
+            seed=run.manifest.config.seed,
+            reading=Reading(**data.get("reading", {})),
+            left_out=data.get("left_out"),
+        )
     except NasError:
         return None
     return next(fixed_batches(found, "validation", 7, 7)).images

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from nas.data import CLASSIFICATION
 from nas.exporting import Comparison
 from nas.jobs.latencies import estimated_counts, latency_metrics, latency_source
 from nas.jobs.typical import typical_cost
 from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained, reduction_of
 from nas.runs.searched import is_given
 from nas.searching import Objective, Scorer, Trial
-from nas.searching.problem import TOP1
 from nas.searching.ranking import front
 from nas.supernet import Task
 
@@ -165,7 +165,7 @@ def shown_objectives(setting: Searched) -> tuple[Objective, ...]:
     metric = setting.targets[0].metric if setting.targets else "macs"
     first = setting.objectives[0]
     if first.name == metric:
-        return (TOP1, first)
+        return (setting.accuracy, first)
     return (first, Objective(metric, "minimize", setting.space.compiled(metric, setting.deployed_at)))
 
 
@@ -186,8 +186,11 @@ def _network(setting: Searched, trial: Trial, trained_at: Task | None) -> dict[s
 
 
 def _data(manifest: Manifest) -> dict[str, Any]:
-    kept = ("name", "source", "images", "resolution", "channels", "note")
-    return {**{name: manifest.data[name] for name in kept}, "classes": len(manifest.data["classes"])}
+    data = manifest.data
+    kept = {name: data[name] for name in ("name", "source", "images", "resolution", "channels", "note")}
+    # Runs that earlier versions began know classes alone.
+    learned = {"task": data.get("task", CLASSIFICATION.kind), "metric": data.get("metric", CLASSIFICATION.headline.name)}
+    return {**kept, **learned, "left_out": len(data.get("left_out", ())), "classes": len(data["classes"])}
 
 
 def supernet_training(trained: Trained) -> dict[str, Any]:
@@ -209,10 +212,17 @@ def _targets(setting: Searched) -> str:
 def _after_training(path: str, setting: Setting) -> list[str]:
     macs = typical_cost(setting.space, "macs", setting.deployed_at, setting.config.seed)
     name, bound = setting.config.space, f"macs={macs / 1e6:.3g}M"
-    if is_given(name):
-        return [f"nas.search(space=SPACE, supernet={path!r}, targets=[{bound!r}])  # in Python, with the same object"]
+    objects = _objects(setting)
+    if objects:
+        return [f"nas.search({objects}, supernet={path!r}, targets=[{bound!r}])  # in Python, with the same objects"]
     named = name if ".py" in name else setting.space.name
     return [f"nas search --supernet {path} --space {shlex.quote(named)} --target {bound}"]
+
+
+def _objects(setting: Searched) -> str:
+    """Arguments of a call in Python for what was given there as objects."""
+    given = {"space=SPACE": setting.config.space, "data=DATA": setting.config.data}
+    return ", ".join(argument for argument, name in given.items() if is_given(name))
 
 
 def _next_commands(path: str, setting: Setting) -> list[str]:
@@ -220,6 +230,8 @@ def _next_commands(path: str, setting: Setting) -> list[str]:
         return [f"nas.{verb}({path!r}, space=SPACE)  # in Python, with the same object" for verb in ("show", "export")]
     targets = _targets(setting)
     supernet = "" if setting.space.separate else f" --supernet {setting.config.supernet or path}"
+    if is_given(setting.config.data):
+        return [f"nas show {path}", f"nas export {path}"]
     return [
         f"nas show {path}",
         f"nas export {path}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from nas.base.errors import NasError
 from nas.base.files import write_json, write_text
@@ -16,7 +17,7 @@ from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, reduction_o
 from nas.runs.folder import create_folder
 from nas.runs.looked_up import LookedUp, digest
 from nas.runs.manifest import new_manifest, write_manifest
-from nas.runs.searched import fingerprint, space_of
+from nas.runs.searched import fingerprint, require_given, space_of
 from nas.runs.setting import describe_data
 from nas.supernet import Space
 
@@ -27,13 +28,14 @@ def begin_lookup(
     out: str | Path | None,
     reporter: Reporter,
     started: Callable[[Path], None] | None,
+    given: Any = None,
 ) -> Run:
     """Search what `config.evaluate` holds, or zero-cost proxies alone; see `nas.jobs.running.search`.
 
     Raises:
         NasError: whatever is wrong with what was asked; nothing is written then.
     """
-    setting = prepare_lookup(config, space)
+    setting = prepare_lookup(config, space, given=given)
     plan = {
         "decisions": fingerprint(space),
         "trained_at": vars(setting.seen_at),
@@ -54,14 +56,16 @@ def begin_lookup(
         return _finish(folder, setting, reporter, space)
 
 
-def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None) -> Run:
+def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None, data: Any = None) -> Run:
     """Go on with such a search. Raises NasError when its results, its data or its space have changed, or it is in use."""
     config = manifest.config
     if config.evaluate is not None and digest(config.evaluate) != manifest.plan["results"]:
         raise NasError(f"{config.evaluate} has changed since run {folder.path} began; restore it, or begin a new run")
     with folder.locked():
         space = space_of(manifest, given)
-        setting = prepare_lookup(config, space, folder.proxies)
+        if manifest.data:
+            require_given(manifest, data)
+        setting = prepare_lookup(config, space, folder.proxies, data)
         if setting.data is not None and setting.data.fingerprint != manifest.data["fingerprint"]:
             raise NasError(
                 f"the data at {manifest.data['source']} has changed since run {folder.path} began; restore it, or begin a new "

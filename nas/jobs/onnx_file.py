@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import fx
 
 from nas.architectures import Architecture
+from nas.data import CLASSIFICATION
 from nas.exporting import Comparison, export_onnx
 from nas.runs import Manifest
 from nas.supernet import Space, Task, without_resize
@@ -43,6 +44,7 @@ def write_onnx(
 
 def _metadata(architecture: Architecture, shape: tuple[int, int, int], manifest: Manifest) -> dict[str, Any]:
     data = manifest.data
+    standardised: dict[str, Any] = {name: data[name] for name in ("target_mean", "target_std") if name in data}
     return {
         "architecture": architecture.to_json(),
         "classes": data["classes"],
@@ -50,6 +52,8 @@ def _metadata(architecture: Architecture, shape: tuple[int, int, int], manifest:
         "std": data["std"],
         "input_shape": ["batch", *shape],
         "input": "pixels scaled to [0, 1], minus mean, divided by std, per channel",
+        "task": data.get("task", CLASSIFICATION.kind),
+        **standardised,
         "data": data["name"],
         "nas-toolkit": manifest.versions["nas-toolkit"],
     }

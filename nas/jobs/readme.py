@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.base.units import Quantity
 from nas.costs.tabled import quantity_of_table
+from nas.data.tasks import METRICS
 from nas.jobs.latencies import latency_notes
 from nas.supernet.space import WALKED
 
@@ -82,6 +83,10 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
             f"The winner magnifies rounding: float32 alone changes its scores by {rounding:.1e}, so its files agree no better. "
             "More training or more calibration images make it steadier."
         )
+    if data["task"] == "regression":
+        lines.append(
+            "Outputs are standardised: a value is target_std x output + target_mean; manifest.json and the ONNX file have both."
+        )
     if data["note"]:
         lines.append(f"Data: {data['note']}.")
     return lines
@@ -156,10 +161,20 @@ def measured(figures: Mapping[str, Any]) -> list[str]:
     return [*names, *([figures["reward"]["name"]] if figures.get("reward") else [])]
 
 
+def winner_line(figures: Mapping[str, Any], mark: str = "") -> str:
+    """How good the winner is on the test images, in a sentence; `mark` stands around the figure."""
+    data = figures["data"]
+    metric = METRICS[data["metric"]]
+    value = f"{mark}{metric.format(figures['winner']['test'][metric.name])}{mark} {metric.title}"
+    what = "accuracy" if metric.name == "top1" else "result"
+    return f"Test {what} of the winner: {value} ({data['images']['test']} images)."
+
+
 def measured_heading(name: str, figures: Mapping[str, Any]) -> str:
     """A column's title for what an evaluation found."""
     proxies = (figures["search"].get("proxies") or {}).get("objectives", ())
-    return f"validation {name.replace('top1', 'top-1')}" if figures["kind"] == "search" and name not in proxies else name
+    title = METRICS[name].title if name in METRICS else name
+    return f"validation {title}" if figures["kind"] == "search" and name not in proxies else name
 
 
 def measured_shown(name: str, network: Mapping[str, Any]) -> str:
@@ -167,7 +182,7 @@ def measured_shown(name: str, network: Mapping[str, Any]) -> str:
     value = network["validation"].get(name)
     if value is None:
         return ""
-    return f"{value:.2f} %" if name == "top1" else f"{value:.4g}"
+    return METRICS[name].format(value) if name in METRICS else f"{value:.4g}"
 
 
 def effort(figures: Mapping[str, Any]) -> str:
@@ -185,8 +200,7 @@ def search_readme(figures: Mapping[str, Any]) -> str:
     lines = [
         f"# {figures['space']} on {figures['data']['name']}: {asked}",
         "",
-        f"Test accuracy of the winner: **{figures['winner']['test']['top1']:.2f} %** top-1 "
-        f"({figures['data']['images']['test']} images).",
+        winner_line(figures, "**"),
         "",
         *_networks(figures),
     ]
@@ -206,6 +220,7 @@ def search_readme(figures: Mapping[str, Any]) -> str:
         "| `model.py`, `weights.safetensors` | the winner in plain PyTorch |",
         "| `model.onnx` | the winner for any ONNX runtime |",
         "| `study.journal` | every evaluation, as Optuna studies |",
+        *(["| `left-out.txt` | images that could not be decoded |"] if figures["data"]["left_out"] else []),
         *(["| `supernet/` | the trained supernet, unless another one was used |"] * (not figures["training"]["separate"])),
         "",
         "Next:",

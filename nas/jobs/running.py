@@ -13,6 +13,7 @@ from nas.base.files import write_json, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
 from nas.exporting import write_plain
+from nas.jobs.data_report import report_data
 from nas.jobs.figures import candidate_training, search_figures, supernet_training, training_figures
 from nas.jobs.looking_up import begin_lookup, resume_lookup
 from nas.jobs.onnx_file import write_onnx
@@ -38,7 +39,7 @@ from nas.runs import (
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
 from nas.runs.named import evaluated_as
-from nas.runs.searched import fingerprint, reference, space_of, with_estimates
+from nas.runs.searched import data_of, fingerprint, reference, require_given, space_of, with_estimates
 from nas.runs.setting import describe_data, planned_steps
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import read_facts
@@ -53,7 +54,7 @@ Started = Callable[[Path], None]
 def search(
     space: str | Space = "mbconv",
     targets: Sequence[str] = (),
-    data: str | Path | None = None,
+    data: Any = None,
     out: str | Path | None = None,
     reporter: Reporter | None = None,
     started: Started | None = None,
@@ -65,14 +66,16 @@ def search(
         space: name of an installed space, 'path/to/file.py:NAME', 'RUN:top3' for the space of a run reduced to its best
             modules, or a `nas.Space`.
         targets: upper bounds such as 'pixel-latency=80ms' or 'macs<=300M'.
-        data: 'digits' or a folder of images; by default what `supernet` was trained on, else the digits.
+        data: 'digits', a folder of images, a CSV file of paths and labels, or a data set as an object: anything with a length
+            and items (image, label), or a tuple of up to three for training, validation and test. By default what `supernet`
+            was trained on, else the digits.
         out: the run's folder, new or empty; a numbered one under `runs/` by default.
         reporter: hears of progress.
         started: is told the folder as soon as there is something to resume.
         options: any field of `nas.runs.RunConfig`: trainer, strategy, steps, epochs, minutes, evaluations, seed,
-            resolution, deploy_resolution, supernet, compute, precision, cutout, mixup, cutmix, randaugment,
-            log, settings, validation_images, calibration_images, objectives, reward, strategy_options, evaluate, filters,
-            warm_start, proxy_images, allow_estimates.
+            resolution, deploy_resolution, path_column, label_columns, task, class_weights, supernet, compute, precision,
+            cutout, mixup, cutmix, randaugment, log, settings, validation_images, calibration_images, objectives, reward,
+            strategy_options, evaluate, filters, warm_start, proxy_images, allow_estimates.
 
     Several processes of one `torch.distributed` group may call this together: they train together, and the first one alone
     writes, searches and returns.
@@ -89,7 +92,7 @@ def search(
 
 def train(
     space: str | Space = "mbconv",
-    data: str | Path | None = None,
+    data: Any = None,
     out: str | Path | None = None,
     reporter: Reporter | None = None,
     started: Started | None = None,
@@ -99,11 +102,12 @@ def train(
     return _begin("train", space, (), data, out, reporter, started, options)
 
 
-def resume(path: str | Path, reporter: Reporter | None = None, space: Space | None = None) -> Run:
+def resume(path: str | Path, reporter: Reporter | None = None, space: Space | None = None, data: Any = None) -> Run:
     """Go on with a run after any interruption; a finished run is returned as it is.
 
     Args:
         space: for a run that was begun with a space that only exists as an object: the same again.
+        data: the same for its data.
 
     Raises:
         NasError: no run, half-written, of another version, in use, or its data or its space has changed.
@@ -114,9 +118,11 @@ def resume(path: str | Path, reporter: Reporter | None = None, space: Space | No
     if ranks.share(folder.results.exists):
         return _finished(path, space)
     if not manifest.trains:
-        return resume_lookup(folder, manifest, reporter or Silent(), space)
+        return resume_lookup(folder, manifest, reporter or Silent(), space, data)
     with folder.locked() if ranks.leads else contextlib.nullcontext():
-        setting = prepare(manifest.config, space_of(manifest, space), folder.proxies if ranks.leads else None)
+        scores = folder.proxies if ranks.leads else None
+        require_given(manifest, data)
+        setting = prepare(manifest.config, space_of(manifest, space), scores, data, manifest.data.get("left_out"))
         if setting.data.fingerprint != manifest.data["fingerprint"]:
             raise NasError(
                 f"the data at {manifest.data['source']} has changed since run {path} began; restore it, or begin a new run"
@@ -133,7 +139,7 @@ def _begin(
     kind: Literal["search", "train"],
     space: str | Space,
     targets: Sequence[str],
-    data: str | Path | None,
+    data: Any,
     out: str | Path | None,
     reporter: Reporter | None,
     started: Started | None,
@@ -149,18 +155,16 @@ def _begin(
         raise no_supernet(opened)
     if options.get("supernet") is not None:
         options["supernet"] = str(Path(options["supernet"]).resolve())
-        data = data or read_facts(Path(options["supernet"])).data["source"]
-    source = str(data or "digits")
-    if source != "digits" and Path(source).exists():
-        source = str(Path(source).resolve())
+        data = read_facts(Path(options["supernet"])).data["source"] if data is None else data
+    source, given = data_of(data)
     if options.get("evaluate") is not None:
         options["evaluate"] = str(Path(options["evaluate"]).resolve())
     config = RunConfig.checked(space=reference(opened if reduction else space), targets=tuple(targets), data=source, **options)
     if config.allow_estimates:
         opened = with_estimates(opened)
     if kind == "search" and (config.evaluate is not None or proxies_alone(config, opened)):
-        return begin_lookup(config, opened, out, reporter or Silent(), started)
-    setting, ranks = prepare(config, opened), current_ranks()
+        return begin_lookup(config, opened, out, reporter or Silent(), started, given)
+    setting, ranks = prepare(config, opened, given=given), current_ranks()
     steps = ranks.gather(planned_steps(setting))[0]  # minutes are measured, in every process a little differently
     if not ranks.leads:
         follow_stage(setting, steps)
@@ -180,6 +184,7 @@ def _begin(
         write_manifest(folder.path, manifest)
         if started is not None:
             started(folder.path)
+        report_data(setting.data, config.class_weights != "none", folder.path, reporter or Silent())
         return _finish(folder, manifest, setting, reporter or Silent(), opened)
 
 
@@ -215,7 +220,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     reporter.say("scoring the winner on the test images, and writing PyTorch and ONNX")
     best = outcome.ranked[0]
     network = scorer.network(best.row)
-    test = score(network, fixed_batches(setting.data, "test", EVALUATION_BATCH))
+    test = score(network, fixed_batches(setting.data, "test", EVALUATION_BATCH), setting.data.task)
     title = f"The winner of a search of {setting.space.name}"
     write_plain(network, folder.model, folder.weights, title, setting.trained_at.input_shape)
     real = next(fixed_batches(setting.data, "validation", 7, 7)).images

@@ -51,6 +51,11 @@ class ProxyScorer:
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
+        if data.task.kind != "classification":
+            raise NasError(
+                f"zero-cost proxies score classifiers, and {data.name} is for {data.task.kind}; search by "
+                "figures of trained networks instead"
+            )
         if not proxies:
             raise NasError("no proxy is asked for; 'nas proxies' lists what is installed")
         self.proxies = dict(proxies) if isinstance(proxies, Mapping) else {name: open_proxy(name)() for name in proxies}

@@ -12,6 +12,7 @@ from nas.architectures import Bound, sample_bounded
 from nas.base.errors import NasError
 from nas.base.seeds import generator
 from nas.choices import Option
+from nas.data.tasks import METRICS
 from nas.predicting import ProxyScorer
 from nas.runs.config import RunConfig
 from nas.runs.proxied import ProxiesAsked, scores_of
@@ -28,7 +29,8 @@ from nas.searching import (
     parse_reward,
     parse_target,
 )
-from nas.searching.objectives import SCORED, default_objective, limited
+from nas.searching.objectives import default_objective, limited
+from nas.searching.problem import SCORED, TOP1
 from nas.supernet import Space, Task
 
 ENOUGH = 20
@@ -67,6 +69,11 @@ class Searched:
         operators = partial(space.counting_walk, self.deployed_at)
         proxies = scores_of(self.proxies)
         return Problem(space.decisions, self.bounds, objectives, row, space.encoding, dimensions, operators, proxies)
+
+    @property
+    def accuracy(self) -> Objective:
+        """How good a network is, where that is not among the objectives."""
+        return TOP1
 
     def strategy(self, derived: bool = False) -> str:
         """The strategy: the one asked for; else `nsga2` for several objectives, `derived` where the training derived an
@@ -172,7 +179,12 @@ def _read_objectives(
         raise NasError(f"--reward {name} makes one figure of accuracy and cost; leave out --objective, or leave out --reward")
     if not targets:
         raise NasError(f"--reward {name} weighs the accuracy against a cost; give its target, such as --target macs=300M")
-    return objectives, Reward(name, targets[0].bound(space, deployed_at), weight)
+    metric = METRICS.get(objectives[0].name)
+    if metric is None or not metric.percent:
+        raise NasError(
+            f"--reward {name} weighs an accuracy in percent against a cost; {objectives[0].name} is none: leave it out"
+        )
+    return objectives, Reward(name, targets[0].bound(space, deployed_at), weight, metric.name)
 
 
 def _require_possible(space: Space, target: Target, task: Task | None, config: RunConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nas.base.errors import NasError, unknown
+from nas.data import Reading
 
 
 class RunConfig(BaseModel):
@@ -16,6 +17,10 @@ class RunConfig(BaseModel):
 
     space: str = "mbconv"
     data: str = "digits"
+    path_column: str | None = None
+    label_columns: tuple[str, ...] = ()
+    task: Literal["classification", "multi-label", "regression"] | None = None
+    class_weights: Literal["none", "balanced"] = "none"
     targets: tuple[str, ...] = ()
     trainer: str = "uniform"
     objectives: tuple[str, ...] = ()
@@ -56,6 +61,11 @@ class RunConfig(BaseModel):
         if len(numbers) != 2:
             raise ValueError("give the number of operators and their magnitude, such as 2,9")
         return tuple(number.strip() for number in numbers)
+
+    @property
+    def reading(self) -> Reading:
+        """How the data are to be read."""
+        return Reading(self.path_column, self.label_columns, self.task)
 
     @staticmethod
     def checked(**given: Any) -> RunConfig:

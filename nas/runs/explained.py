@@ -15,6 +15,7 @@ from nas.base.errors import NasError
 from nas.base.files import read_json, write_json
 from nas.base.progress import Reporter, Silent
 from nas.base.seeds import generator
+from nas.data.tasks import HEADLINES
 from nas.predicting import Predictor, cross_validated, make_predictor
 from nas.predicting.fanova import LEAST, fanova
 from nas.predicting.importance import permutation_importance
@@ -27,7 +28,7 @@ from nas.runs.folder import RunFolder
 from nas.runs.manifest import read_manifest
 from nas.runs.searched import space_in_force
 from nas.searching import Trial, parse_reward
-from nas.searching.objectives import SCORED
+from nas.searching.problem import SCORED
 from nas.supernet import Space
 
 FORMAT = 1
@@ -154,7 +155,7 @@ def _metric(config: RunConfig, trials: list[Trial], asked: str | None) -> tuple[
     objectives = dict(text.partition(":")[::2] for text in config.objectives)
     reward = [] if config.reward is None else [parse_reward(config.reward)[0]]
     known = trials[0].metrics
-    name = asked or next((one for one in [*reward, *objectives, "top1"] if one in known), next(iter(known)))
+    name = asked or next((one for one in [*reward, *objectives, *HEADLINES] if one in known), next(iter(known)))
     word = objectives.get(name)
     by_name = SCORED[name].sign if name in SCORED else 1.0
     return name, {"max": 1.0, "min": -1.0}.get(word or "", by_name)

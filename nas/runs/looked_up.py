@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nas.base.errors import NasError
 from nas.base.seeds import generator
@@ -37,11 +38,12 @@ class LookedUp(Searched):
     seen_at: Task
 
 
-def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None) -> LookedUp:
+def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None, given: Any = None) -> LookedUp:
     """What is searched, and what stands in for evaluations.
 
     Args:
         scores: the file of what zero-cost proxies said before, where a run goes on.
+        given: the data, where they are an object in Python.
 
     Raises:
         NasError: whatever is wrong with what was asked.
@@ -53,7 +55,8 @@ def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None) 
     _require_untrained(config, asked)
     space = measured_part(space, config)
     targets, resolution = read_targets(config, space)
-    data = load_data(config.data, resolution=config.resolution, seed=config.seed) if asked.names else None
+    source = config.data if given is None else given
+    data = load_data(source, resolution=config.resolution, seed=config.seed, reading=config.reading) if asked.names else None
     task = space.task if evaluator is not None or data is None else _task_of(data)
     deployed = replace(task, resolution=config.deploy_resolution or resolution or space.task.resolution)
     seen = deployed if data is None else _task_of(data)

@@ -20,7 +20,7 @@ from nas.predicting import ProxyScorer, proxy_names
 from nas.runs.config import RunConfig
 from nas.searching import Problem, open_strategy
 from nas.searching.filters import SAMPLE, Filter, FilterOfRows, distinct_sample, parse_filter
-from nas.searching.objectives import SCORED
+from nas.searching.problem import SCORED
 from nas.searching.strategies.features import feature_names
 from nas.searching.strategies.guided import Guided
 from nas.searching.warm_start import WarmStartAsked, parse_warm_start

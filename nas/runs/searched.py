@@ -1,21 +1,20 @@
-"""The space of a run: how a manifest names it, and how it is found again."""
+"""The space and the data of a run: how a manifest names them, and how they are found again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nas.base.errors import NasError
+from nas.data.given import GIVEN, name_of
 from nas.runs.manifest import Manifest
 from nas.runs.reduction import Reduction, reduction_of
 from nas.supernet import Space, Task, open_space
 from nas.supernet.family import full_name, origin_of
-
-GIVEN = "given in Python: "
-"""Before the name of a space that was passed as an object and cannot be opened by name."""
-
 
 PROBES = 256
 """Random architectures by whose canonical form a space is recognised."""
@@ -32,7 +31,7 @@ def reference(space: str | Space) -> str:
 
 
 def is_given(name: str) -> bool:
-    """Whether a manifest's name is that of an object which only its maker can give again."""
+    """Whether a manifest's name of a space or of data is that of an object which only its maker can give again."""
     return name.startswith(GIVEN)
 
 
@@ -86,3 +85,25 @@ def space_in_force(manifest: Manifest, given: Space | None = None) -> Space:
     """The same for the tasks of the run."""
     plan = manifest.plan
     return space_of(manifest, given).at(Task(**plan["trained_at"]), Task(**plan["deployed_at"]))
+
+
+def data_of(data: Any) -> tuple[str, Any]:
+    """What a manifest says of data, and the object itself where it is one; None stands for the digits."""
+    if data is not None and not isinstance(data, str | Path):
+        return f"{GIVEN}{name_of(data)}", data
+    source = str(data or "digits")
+    if source != "digits" and Path(source).expanduser().exists():
+        source = str(Path(source).expanduser().resolve())
+    return source, None
+
+
+def require_given(manifest: Manifest, data: Any) -> None:
+    """Raise NasError where a run learns from an object in Python and it is not given again, or is and should not be."""
+    name = manifest.config.data
+    if is_given(name) and data is None:
+        raise NasError(
+            f"this run learns from the data set '{name.removeprefix(GIVEN)}', which was given as an object in Python and "
+            "cannot be read again by a name: call nas.resume in Python with data=THE_DATA_SET; data in files need no help"
+        )
+    if data is not None and not is_given(name):
+        raise NasError(f"this run reads its data from {name}; leave out data=")

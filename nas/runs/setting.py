@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 import torch
 
 from nas.base.errors import NasError
-from nas.data import Augmentation, ImageData, TrainingBatches, load_data
+from nas.data import Augmentation, ImageData, LearningTask, Reading, TrainingBatches, load_data
 from nas.runs.aims import Searched, checked_strategy, read_aims, read_targets
 from nas.runs.config import RunConfig
 from nas.runs.measured_part import measured_part
 from nas.runs.proxied import open_scorer, proxies_asked, require_usable
 from nas.runs.trained import SupernetFacts, read_facts
+from nas.searching import Objective
+from nas.searching.problem import SCORED
 from nas.supernet import Space, Supernet, Task, open_space
 from nas.supernet.separate import no_supernet
-from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, require_log, steps_for_minutes
+from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, require_log, require_task, steps_for_minutes
 
 EMBEDDED_EPOCHS = 30.0
 """Training of the embedded digits when no budget is given: enough to tell good networks from bad ones in a minute or two.
@@ -32,6 +35,7 @@ class Setting(Searched):
         trained_at: the task the supernet is trained for.
         recipe: the trainer's defaults with what was asked.
         augmentation: of the training images.
+        task: what is learned of them, with the weights of classes that were asked for.
     """
 
     trained_at: Task
@@ -39,6 +43,12 @@ class Setting(Searched):
     recipe: Recipe
     augmentation: Augmentation
     compute: torch.device
+    task: LearningTask
+
+    @property
+    def accuracy(self) -> Objective:
+        """See `Searched`."""
+        return SCORED[self.task.headline.name]
 
     def supernet(self) -> Supernet:
         """A fresh supernet of the whole space for the task it is trained at, laid out as in training."""
@@ -66,15 +76,23 @@ class Setting(Searched):
         share = (weights, 1.0) if held else (0.0, weights)
         ranks = current_ranks()
         part = (ranks.rank, ranks.size)
-        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, share, part)
+        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, share, part, self.task)
 
 
-def prepare(config: RunConfig, space: Space | None = None, scores: Path | None = None) -> Setting:
+def prepare(
+    config: RunConfig,
+    space: Space | None = None,
+    scores: Path | None = None,
+    given: Any = None,
+    left_out: Collection[str] | None = None,
+) -> Setting:
     """Resolve names, read the data, and make sure that the targets can be met.
 
     Args:
         space: the object that the configuration names; opened by the name where it is not given.
         scores: the file of what zero-cost proxies said before, where a run goes on.
+        given: the data, where they are an object in Python.
+        left_out: names of corrupt images, where all images were decoded before.
 
     Names, targets and their feasibility come first, so that a mistake is told before data is read.
 
@@ -95,12 +113,14 @@ def prepare(config: RunConfig, space: Space | None = None, scores: Path | None =
     space = measured_part(space, config)
     targets, resolution = read_targets(config, space)
     facts = read_facts(Path(config.supernet)) if config.supernet is not None else None
-    data = _data(config, space, facts)
+    data = _data(config, space, facts, given, left_out)
+    require_task(config.trainer, trainer, recipe, data.task)
+    task = data.task if config.class_weights == "none" else data.task.balanced(data.train.labels)
     trained_at = Task(data.channels, data.resolution, len(data.classes))
     deployed = config.deploy_resolution or resolution or space.task.resolution
     deployed_at = replace(trained_at, resolution=deployed)
     space = space.at(trained_at, deployed_at)
-    objectives, reward, bounds = read_aims(config, space, targets, deployed_at)
+    objectives, reward, bounds = read_aims(config, space, targets, deployed_at, tuple(metric.name for metric in task.metrics))
     augmentation = replace(
         data.augmentation,
         cutout=config.cutout,
@@ -124,6 +144,7 @@ def prepare(config: RunConfig, space: Space | None = None, scores: Path | None =
         recipe,
         augmentation,
         compute,
+        task,
     )
     require_usable(setting.proxies, asked, setting.problem(), space, config.seed)
     if config.strategy is not None:
@@ -161,6 +182,10 @@ def describe_data(data: ImageData) -> dict[str, Any]:
         "classes": list(data.classes),
         "channels": data.channels,
         "resolution": data.resolution,
+        **data.task.describe(),
+        "reading": data.reading.to_json(),
+        "counts": data.task.counts(data.train.labels),
+        "left_out": list(data.left_out),
         "images": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
         "mean": list(data.mean),
         "std": list(data.std),
@@ -187,12 +212,22 @@ def _require_separate(space: Space, config: RunConfig) -> None:
         )
 
 
-def _data(config: RunConfig, space: Space, facts: SupernetFacts | None) -> ImageData:
+def _data(
+    config: RunConfig, space: Space, facts: SupernetFacts | None, given: Any, left_out: Collection[str] | None
+) -> ImageData:
     """The data; with a trained supernet, in the splits it was trained on, so that no image it learnt is validated on."""
+    source = config.data if given is None else given
     if facts is None:
-        return load_data(config.data, resolution=config.resolution, seed=config.seed)
+        return load_data(source, resolution=config.resolution, seed=config.seed, reading=config.reading, left_out=left_out)
     facts.require(space.name)
-    data = load_data(config.data, resolution=config.resolution or facts.data["resolution"], seed=facts.seed)
+    known = facts.data if config.reading == Reading() else {}
+    data = load_data(
+        source,
+        resolution=config.resolution or facts.data["resolution"],
+        seed=facts.seed,
+        reading=Reading(**known["reading"]) if "reading" in known else config.reading,
+        left_out=facts.data.get("left_out") if left_out is None else left_out,
+    )
     if data.fingerprint != facts.data["fingerprint"]:
         raise NasError(
             f"supernet {config.supernet} was trained on '{facts.data['name']}' ({facts.data['source']}); the data given, "

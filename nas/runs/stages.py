@@ -80,6 +80,7 @@ def supernet_scorer(setting: Setting, trained: Trained) -> Evaluator:
         trained.supernet,
         fixed_batches(setting.data, "train", EVALUATION_BATCH, setting.config.calibration_images),
         _validation(setting),
+        setting.data.task,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,7 +78,7 @@ class CandidateEvaluator:
         return self.folder / "best.safetensors"
 
     def __call__(self, row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
-        """'top1' in percent and mean cross-entropy 'loss' on the validation images.
+        """The figures of the task on the validation images.
 
         Args:
             fidelity: the share of the training steps; the schedule is as much shorter.
@@ -90,7 +90,7 @@ class CandidateEvaluator:
         checkpoint = self._checkpoint(row, training.steps)
         try:
             network = training.run(row, checkpoint)
-            metrics = score(network, self.validation)
+            metrics = score(network, self.validation, self.training.batches.task)
             self._require_varied(network)
         except ArithmeticError:
             checkpoint.unlink(missing_ok=True)
@@ -127,9 +127,14 @@ class CandidateEvaluator:
         with contextlib.suppress(NasError):
             _, facts = load_tensors(self.best, "the best candidate's weights")
             kept = json.loads(facts["metrics"])
-            if facts["row"] != name and (kept["top1"], -kept["loss"]) >= (metrics["top1"], -metrics["loss"]):
+            if facts["row"] != name and self._rank(kept) >= self._rank(metrics):
                 return
         save_tensors(self.best, network.state_dict(), {"row": name, "metrics": json.dumps(metrics)})
+
+    def _rank(self, metrics: Mapping[str, float]) -> tuple[float, float]:
+        """Larger is better: the first figure of the task, then the loss."""
+        first = self.training.batches.task.headline
+        return metrics[first.name] * (1 if first.direction == "maximize" else -1), -metrics["loss"]
 
     @torch.no_grad()
     def _require_varied(self, network: fx.GraphModule) -> None:

@@ -7,10 +7,9 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import fx
 
-from nas.data import Batch
+from nas.data import CLASSIFICATION, Batch, LearningTask
 from nas.searching.fidelity import part
 from nas.supernet import Statistics, Supernet
 
@@ -27,14 +26,15 @@ class Scorer(Protocol):
     validation: list[Batch]
 
     def __call__(self, row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
-        """'top1' in percent and 'loss' of the architecture of a row, for a share of a full evaluation."""
+        """The figures of the task for the architecture of a row, for a share of a full evaluation: of classes 'top1' in percent
+        and 'loss'."""
 
     def network(self, row: np.ndarray) -> fx.GraphModule:
         """The network that was scored, in plain torch, in evaluation mode on the processor."""
 
 
 class Evaluator:
-    """Validation accuracy after batch norm was re-estimated for this very sub-network.
+    """How well a sub-network does on validation images after batch norm was re-estimated for this very sub-network.
 
     The statistics are estimated on a fixed slice of the training images and kept on buffers of their own, so that the
     order in which candidates are scored changes nothing. Test images are never seen here.
@@ -42,9 +42,17 @@ class Evaluator:
     Args:
         calibration: batches of training images, normalised.
         validation: batches of validation images.
+        task: what was learned.
     """
 
-    def __init__(self, supernet: Supernet, calibration: Iterable[Batch], validation: Iterable[Batch]) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        calibration: Iterable[Batch],
+        validation: Iterable[Batch],
+        task: LearningTask = CLASSIFICATION,
+    ) -> None:
+        self.task = task
         self.supernet = supernet.eval()
         self.device = next(supernet.parameters()).device
         self.calibration = [batch.images.to(self.device) for batch in calibration]
@@ -60,14 +68,14 @@ class Evaluator:
         return self.supernet.extract(row, self.statistics(row)).eval().cpu()
 
     def __call__(self, row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
-        """'top1' in percent and mean cross-entropy 'loss' on the validation images, or on the first ones.
+        """The figures of the task on the validation images, or on the first ones.
 
         Args:
             fidelity: the share of the validation images and of the calibration batches.
         """
         statistics = self.statistics(row, fidelity)
         with self.supernet.using(statistics):
-            return score(self.supernet, first_images(self.validation, fidelity))
+            return score(self.supernet, first_images(self.validation, fidelity), self.task)
 
 
 def first_images(batches: Sequence[Batch], fidelity: float) -> list[Batch]:
@@ -82,14 +90,10 @@ def first_images(batches: Sequence[Batch], fidelity: float) -> list[Batch]:
 
 
 @torch.no_grad()
-def score(network: torch.nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
-    """'top1' in percent and mean cross-entropy 'loss' of a network in evaluation mode."""
+def score(network: torch.nn.Module, batches: Iterable[Batch], task: LearningTask = CLASSIFICATION) -> dict[str, float]:
+    """The figures of a task for a network in evaluation mode; of classes 'top1' in percent and mean cross-entropy 'loss'."""
     device = next(network.parameters()).device
-    right, loss, count = 0, 0.0, 0
+    meter = task.meter()
     for batch in batches:
-        targets = batch.targets.to(device)
-        scores = network(batch.images.to(device)).float()
-        right += int((scores.argmax(dim=1) == targets).sum())
-        loss += float(F.cross_entropy(scores, targets, reduction="sum"))
-        count += len(targets)
-    return {"top1": 100.0 * right / count, "loss": loss / count}
+        meter.add(network(batch.images.to(device)).float(), batch.targets.to(device))
+    return meter.result()

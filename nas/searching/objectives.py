@@ -8,13 +8,11 @@ from typing import Literal
 
 from nas.base.errors import NasError, unknown
 from nas.costs import is_tabled
+from nas.data.tasks import HEADLINES
 from nas.predicting import proxy_names
-from nas.searching.problem import LOSS, TOP1, Objective
+from nas.searching.problem import SCORED, Objective
 from nas.searching.targets import Target
 from nas.supernet import Space, Task
-
-SCORED = {"top1": TOP1, "loss": LOSS}
-"""What scoring a network on the validation images finds."""
 
 DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {"max": "maximize", "min": "minimize"}
 
@@ -53,9 +51,10 @@ def parse_objective(text: str, space: Space, task: Task | None, measured: Collec
 
 
 def default_objective(measured: Collection[str]) -> str:
-    """The objective where none is named. Raises NasError where there is no top1."""
-    if "top1" in measured:
-        return "top1"
+    """The objective where none is named. Raises NasError where there is none of `HEADLINES`."""
+    found = next((name for name in HEADLINES if name in measured), None)
+    if found is not None:
+        return found
     raise NasError(f"nothing here is called top1; name what is to be large or small with --objective: {', '.join(measured)}")
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nas.architectures import Bound, Decisions, sample_bounded
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
+from nas.data.tasks import METRICS
 
 if TYPE_CHECKING:
     from nas.elastic import Walk
@@ -61,11 +62,11 @@ class Objective:
         return Bound(f"-{self.name}", -limit, lambda rows: -measure(rows), self.show)
 
 
-TOP1 = Objective("top1", "maximize", show="{:.2f} %".format)
-"""Validation accuracy in percent."""
+SCORED: Mapping[str, Objective] = {name: Objective(name, one.direction, show=one.format) for name, one in METRICS.items()}
+"""What scoring a network on the validation images can find, for one task or another."""
 
-LOSS = Objective("loss", "minimize", show="{:.4g}".format)
-"""Mean cross-entropy on the validation images."""
+TOP1, LOSS = SCORED["top1"], SCORED["loss"]
+"""Validation accuracy in percent, and mean loss on the validation images."""
 
 
 @dataclass(frozen=True)

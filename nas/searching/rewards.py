@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.architectures import Bound
 from nas.base.errors import NasError, unknown
-from nas.searching.problem import Objective
+from nas.searching.problem import TOP1, Objective
 
 Formula = Callable[[float, float, float], float]
 """(accuracy in percent, cost divided by its target, weight) -> reward."""
@@ -60,11 +60,13 @@ class Reward:
 
     Attributes:
         target: gives the cost of rows and the figure that it is compared with; it bounds nothing here.
+        metric: the accuracy, a figure in percent.
     """
 
     name: str
     target: Bound
     weight: float
+    metric: str = TOP1.name
 
     @property
     def objective(self) -> Objective:
@@ -74,7 +76,7 @@ class Reward:
     def __call__(self, row: np.ndarray, metrics: Mapping[str, float]) -> dict[str, float]:
         """The metrics of an architecture, and its reward under the reward's name."""
         cost = float(self.target.measure(np.asfortranarray(row[None]))[0])
-        reward = REWARDS[self.name].formula(metrics["top1"], cost / self.target.limit, self.weight)
+        reward = REWARDS[self.name].formula(metrics[self.metric], cost / self.target.limit, self.weight)
         return {**metrics, self.name: reward}
 
 

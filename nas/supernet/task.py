@@ -27,4 +27,5 @@ class Task:
         return self.channels, self.resolution, self.resolution
 
     def __str__(self) -> str:
-        return f"{self.resolution} px, {self.channels} channel{'s' * (self.channels > 1)}, {self.classes} classes"
+        outputs = "1 output" if self.classes == 1 else f"{self.classes} classes"
+        return f"{self.resolution} px, {self.channels} channel{'s' * (self.channels > 1)}, {outputs}"

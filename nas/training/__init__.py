@@ -8,7 +8,7 @@ from nas.training.parallel.ranks import Ranks, current_ranks
 from nas.training.planning import steps_for_minutes
 from nas.training.recipe import Recipe
 from nas.training.step import Diverged, Stepper
-from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer, open_trainer, require_fit
+from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer, open_trainer, require_fit, require_task
 from nas.training.trainers.alone import Alone
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "open_trainer",
     "require_fit",
     "require_log",
+    "require_task",
     "steps_for_minutes",
     "train",
 ]

@@ -130,7 +130,7 @@ class Stepper:
             group["lr"] = rate
         self._regularisers.set_progress(step / self.steps)
         rng = generator(self.seed, "architectures", step)
-        context = StepContext(step, self.steps, self.supernet.space.decisions, rng, self.recipe, self)
+        context = StepContext(step, self.steps, self.supernet.space.decisions, rng, self.recipe, self, self.batches.task)
         if self._gradients is None:
             self.optimiser.zero_grad(set_to_none=True)
             total = self.trainer.step(context, self)

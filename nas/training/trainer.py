@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from nas.architectures import Decisions
 from nas.base import plugins
 from nas.base.errors import NasError
-from nas.data import Batch
+from nas.data import CLASSIFICATION, Batch, LearningTask
+from nas.data.tasks import TASKS
 from nas.supernet import Space, Supernet
 from nas.supernet.separate import no_supernet
 from nas.training.parallel.ranks import Ranks
@@ -23,7 +23,7 @@ from nas.training.recipe import Recipe
 from nas.training.schedules import rate_at
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Scores (N, classes) and targets ((N,) labels or (N, classes) shares) -> scalar."""
+"""Scores (N, outputs) and targets ((N,) classes, or (N, outputs) shares or numbers) -> scalar."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Pass:
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a rule may use: where training stands, the space, random numbers of this step alone, and what runs the rule."""
+    """What a rule may use: where training stands, the space, random numbers of this step alone, what runs the rule, and the
+    task."""
 
     step: int
     steps: int
@@ -55,15 +56,16 @@ class StepContext:
     rng: np.random.Generator
     recipe: Recipe
     engine: Engine
+    task: LearningTask = CLASSIFICATION
 
     @property
     def epoch(self) -> float:
         """How many epochs of the recipe's `epochs` are done; a shorter budget goes through them faster."""
         return self.step / self.steps * self.recipe.epochs
 
-    def cross_entropy(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy with the recipe's label smoothing."""
-        return F.cross_entropy(scores, targets, label_smoothing=self.recipe.label_smoothing)
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """What the task minimises, for classes cross-entropy with the recipe's label smoothing."""
+        return self.task.loss(scores, targets, self.recipe.label_smoothing)
 
 
 class Engine(Protocol):
@@ -168,6 +170,11 @@ class Trainer:
     optimisers: Mapping[str, torch.optim.Optimizer] = {}
 
     @classmethod
+    def tasks(cls, recipe: Recipe) -> tuple[str, ...]:
+        """The kinds of task that the rule can learn: all where its losses are `StepContext.loss` and distances of the task."""
+        return tuple(task.kind for task in TASKS)
+
+    @classmethod
     def misfit(cls, space: Space, recipe: Recipe) -> str | None:
         """Why a space cannot be trained this way, as a sentence that goes on after 'because'; None where it can."""
         return None
@@ -205,7 +212,7 @@ class Trainer:
 
         Each `yield` returns that pass's scores, detached, so that a later pass can learn from an earlier one:
 
-            teacher = yield Pass(largest, context.cross_entropy)
+            teacher = yield Pass(largest, context.loss)
             yield Pass(smallest, lambda scores, targets: distance(scores, teacher))
 
         The gradients of all passes are summed, each times its weight, before the optimiser's one step.
@@ -254,6 +261,18 @@ def open_trainer(name: str) -> Trainer:
     if not (isinstance(found, type) and issubclass(found, Trainer)):
         raise NasError(f"the entry point of trainer '{name}' must be a subclass of nas.training.Trainer; it is {found!r}")
     return found()
+
+
+def require_task(name: str, trainer: Trainer, recipe: Recipe, task: LearningTask) -> None:
+    """Raise NasError unless the trainer can learn the task; the error names those that can."""
+    if task.kind in trainer.tasks(recipe):
+        return
+    others = {other: open_trainer(other) for other in plugins.installed("trainers")}
+    fitting = [other for other, candidate in others.items() if task.kind in candidate.tasks(candidate.defaults)]
+    raise NasError(
+        f"trainer '{name}' learns {', '.join(trainer.tasks(recipe))}, and the data are for {task.kind}; trainers that can: "
+        f"{', '.join(fitting)}"
+    )
 
 
 def require_fit(name: str, trainer: Trainer, space: Space, recipe: Recipe) -> None:

@@ -87,15 +87,14 @@ def test_what_is_shown_is_a_file_that_says_the_same(folder: Path) -> None:
     (folder / "again.toml").write_text(printed.stdout)
     before, again = shown("search", "config.toml", "--seed", "3"), shown("search", "again.toml")
     assert {name: value for name, (value, _) in again.items()} == {name: value for name, (value, _) in before.items()}
-    assert 'seed = 3' in printed.stdout and "# command line" in printed.stdout
+    assert "seed = 3" in printed.stdout and "# command line" in printed.stdout
 
 
 def test_a_command_does_what_its_file_says(folder: Path) -> None:
     (folder / "config.toml").write_text('space = "cells:nas-bench-201"\n[measure]\nlist = true\nresolution = 8\n')
-    result = CliRunner().invoke(app, ["measure", "config.toml", "--json"])
-    assert result.exit_code == 0, result.output
-    operators = json.loads(result.stdout)["operators"]
-    assert len(operators) == 19 and all("8x8" in one["key"] or "4x4" in one["key"] or "2x2" in one["key"] for one in operators)
+    typed = ["--space", "cells:nas-bench-201", "--list", "--resolution", "8"]
+    found, expected = (CliRunner().invoke(app, ["measure", *words, "--json"]) for words in (["config.toml"], typed))
+    assert found.exit_code == 0 and found.stdout == expected.stdout and "3x8x8" in found.stdout
 
 
 def test_commands_with_words_take_the_file_as_an_option(folder: Path) -> None:
@@ -139,7 +138,7 @@ def test_paths_begin_at_the_folder_of_the_file(folder: Path) -> None:
         ("seed = 3.5", "config.toml: seed: "),
         ("seed = true", "config.toml: seed: "),
         ('allow-estimates = "yes"', "config.toml: allow-estimates is true or false; given: 'yes'"),
-        ("space = 'mbconv'\nseed = ", "config.toml is no TOML file: Invalid value (at line 2, column 8)"),
+        ("space = 'mbconv'\nseed = \n", "config.toml is no TOML file: Invalid value (at line 2, column 8)"),
         ("json = true", "unknown key of config.toml 'json'"),
         ("config = 'a.toml'", "unknown table"),
         ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
@@ -174,7 +173,7 @@ RUN = RunConfig(
     minutes=3.0,
     randaugment=(2, 9.0),
     settings={"learning_rate": "0.1", "clip_norm": None},
-    data="/a \"quoted\" folder",
+    data='/a "quoted" folder',
 )
 
 
@@ -217,8 +216,13 @@ def test_a_run_of_an_object_is_no_file(folder: Path) -> None:
     assert "no file can name" in refused("config", "show", ".")
 
 
+VALUES = (
+    st.text(st.characters(codec="utf-8")) | st.floats() | st.booleans() | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1)
+)
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.dictionaries(st.from_regex(r"[a-z-]{1,8}", fullmatch=True), st.text(st.characters(codec="utf-8")) | st.floats() | st.booleans() | st.lists(st.integers(), min_size=1), min_size=1))  # fmt: skip
+@given(st.dictionaries(st.from_regex(r"[a-z-]{1,8}", fullmatch=True), VALUES, min_size=1))
 def test_any_value_is_written_as_toml(values: dict[str, Any]) -> None:
     entries = {name: {"value": value, "from": "default"} for name, value in values.items()}
     again = tomllib.loads(as_toml({"command": "predictor fit", "options": entries}))["predictor"]["fit"]
@@ -249,8 +253,6 @@ def test_shells_complete_commands_options_and_names() -> None:
 
 
 def test_the_script_for_a_shell_is_printed() -> None:
-    result = CliRunner().invoke(app, ["--show-completion"], env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
-    assert result.exit_code in (0, 2)
     program = "import sys; sys.argv = ['nas', '--show-completion', 'bash']; from nas.cli import main; main()"
     told = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     script = subprocess.run([sys.executable, "-c", program], env=told, capture_output=True, text=True, check=True).stdout

@@ -12,7 +12,9 @@ from nas.data import load_data
 
 
 def test_unknown_name_lists_the_legal_ones_and_suggests() -> None:
-    with pytest.raises(NasError, match=r"unknown data 'digts'; legal: digits, the path of a folder\. Did you mean"):
+    with pytest.raises(
+        NasError, match=r"unknown data 'digts'; legal: digits, the path of a folder, the path of a CSV file\. Did you mean"
+    ):
         load_data("digts")
 
 

@@ -127,21 +127,60 @@ def test_cached_and_uncached_images_are_the_same(
 
 @pytest.mark.parametrize("damage", ["empty", "text", "truncated", "header"])
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_a_corrupt_image_is_named(tmp_path: Path, fill: Fill, encode: Encode, damage: str, split: str) -> None:
+@pytest.mark.parametrize("cache", [0, 2**30])
+def test_a_corrupt_image_is_left_out_and_named(
+    tmp_path: Path, fill: Fill, encode: Encode, monkeypatch: pytest.MonkeyPatch, damage: str, split: str, cache: int
+) -> None:
+    monkeypatch.setattr(nas.data.images, "CACHE_LIMIT", cache)
     for name in ("train", "val", "test"):
         fill(tmp_path / name, {"a": 3, "b": 3})
-    whole = encode(0)
+    before = load_data(tmp_path)
+    whole, file = encode(0), tmp_path / split / "b" / "001.png"
     content = {"empty": b"", "text": b"<html>", "truncated": whole[: len(whole) // 2], "header": whole[:20]}[damage]
-    (tmp_path / split / "b" / "001.png").write_bytes(content)
-    with pytest.raises(NasError, match=rf"{split}/b/001\.png cannot be decoded as an image \(.+\); replace"):
-        load_data(tmp_path).test.images(np.arange(6))
+    file.write_bytes(content)
+    data = load_data(tmp_path)
+    assert list(data.left_out) == [str(file)]
+    assert data.note == "1 image could not be decoded and was left out"
+    parts = {"train": (before.train, data.train), "test": (before.test, data.test)}
+    kept = [0, 1, 2, 3, 5]
+    for name, (was, now) in parts.items():
+        expected = was.images(np.array(kept if name == split else range(6)))
+        assert torch.equal(now.images(np.arange(len(now))), expected)
+        assert now.labels.tolist() == was.labels[kept if name == split else range(6)].tolist()
+    assert data.fingerprint != before.fingerprint
+    again = load_data(tmp_path, left_out=list(data.left_out))
+    assert again.fingerprint == data.fingerprint and list(again.left_out) == list(data.left_out)
 
 
-def test_a_corrupt_image_outside_the_probe_is_named(tmp_path: Path, fill: Fill) -> None:
+def test_what_is_left_out_moves_no_other_image(tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path, {"a": 20, "b": 20})
+    before = load_data(tmp_path)
+    (tmp_path / "a" / "003.png").write_bytes(b"broken")
+    after = load_data(tmp_path)
+    for was, now in ((before.train, after.train), (before.validation, after.validation), (before.test, after.test)):
+        found = {image.numpy().tobytes() for image in now.images(np.arange(len(now)))}
+        assert found <= {image.numpy().tobytes() for image in was.images(np.arange(len(was)))}
+    assert len(after.train) + len(after.validation) + len(after.test) == 39
+
+
+def test_too_many_corrupt_images_are_an_error(tmp_path: Path, fill: Fill) -> None:
+    fill(tmp_path / "train", {"a": 9, "b": 3})
+    for number in range(3):
+        (tmp_path / "train" / "b" / f"00{number}.png").write_bytes(b"broken")
+    with pytest.raises(NasError, match=r"no training image of 'b' can be decoded; the first is .*b/00\d\.png"):
+        load_data(tmp_path)
+    for number in range(8):
+        (tmp_path / "train" / "a" / f"00{number}.png").write_bytes(b"broken")
+    with pytest.raises(NasError, match=r"images cannot be decoded; the first is .*00\d\.png \(it is not one of JPEG"):
+        load_data(tmp_path)
+
+
+def test_an_image_that_is_damaged_later_is_named(tmp_path: Path, fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nas.data.images, "CACHE_LIMIT", 0)
     fill(tmp_path / "train", {"a": 3, "b": 3})
     fill(tmp_path / "test", {"a": 3})
-    (tmp_path / "test" / "a" / "002.png").write_bytes(b"broken")
     data = load_data(tmp_path)
+    (tmp_path / "test" / "a" / "002.png").write_bytes(b"broken")
     data.test.images(np.array([0, 1]))
     for _ in range(2):
         with pytest.raises(NasError, match=r"002\.png cannot be decoded"):

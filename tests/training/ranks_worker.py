@@ -72,7 +72,7 @@ class Sandwich(Trainer):
     defaults = Recipe()
 
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
-        teacher = yield Pass(context.decisions.largest()[0], context.cross_entropy)
+        teacher = yield Pass(context.decisions.largest()[0], context.loss)
         for row in (context.decisions.smallest()[0], context.decisions.sample(context.rng, 1)[0]):
             yield Pass(row, lambda scores, _: nn.functional.cross_entropy(scores, teacher.softmax(1)), 0.5)
 

@@ -122,7 +122,7 @@ class Distilling(Trainer):
         self.received: list[torch.Tensor] = []
 
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
-        teacher = yield Pass(self.large, context.cross_entropy)
+        teacher = yield Pass(self.large, context.loss)
         self.received.append(teacher)
         student = yield Pass(self.small, lambda scores, _: F.cross_entropy(scores, teacher.softmax(1)), 0.5)
         self.received.append(student)
@@ -196,7 +196,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights(space: S
 
     class Looking(Scripted):
         def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
-            scores = yield Pass(self.rows[0], context.cross_entropy)
+            scores = yield Pass(self.rows[0], context.loss)
             seen.add(scores.dtype)
 
     for precision in ("32-true", "bf16-mixed"):

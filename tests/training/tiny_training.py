@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nas.choices import Choice
-from nas.data import Batch, TrainingBatches
+from nas.data import CLASSIFICATION, Batch, TrainingBatches
 from nas.elastic import Depth, ElasticBatchNorm2d, ElasticConv2d, ElasticLayer, ElasticLinear, OperatorChoice
 from nas.supernet import Space, Supernet, Task
 from nas.training import Engine, Pass, Recipe, StepContext, Stepper, Trainer
@@ -56,6 +56,7 @@ class RandomBatches:
     """The interface of TrainingBatches over noise whose mean tells the class."""
 
     steps_per_epoch = 8
+    task = CLASSIFICATION
 
     def __init__(self, size: int = 8) -> None:
         self.size = size
@@ -76,7 +77,7 @@ class Scripted(Trainer):
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         row = self.rows[min(context.step, len(self.rows) - 1)]
         for weight in self.weights:
-            yield Pass(row, context.cross_entropy, weight)
+            yield Pass(row, context.loss, weight)
 
 
 def row(space: Space, **decisions: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -66,3 +67,21 @@ def alpha_divergence(log_q: torch.Tensor, log_p: torch.Tensor, alpha: float, cli
 def _precise(scores: torch.Tensor) -> torch.Tensor:
     """At least float32: halves have too few digits for logarithms of small probabilities."""
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def soft_binary_cross_entropy(scores: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """The same for labels that are there or not, each by itself: -p log q - (1 - p) log(1 - q), with sigmoids; the mean."""
+    return F.binary_cross_entropy_with_logits(_precise(scores), _precise(teacher).sigmoid())
+
+
+def squared_distance(scores: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """The same for numbers: the mean squared difference."""
+    return F.mse_loss(_precise(scores), _precise(teacher))
+
+
+DISTANCES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "classification": soft_cross_entropy,
+    "multi-label": soft_binary_cross_entropy,
+    "regression": squared_distance,
+}
+"""What makes a small network answer like a large one, by the kind of task."""

@@ -247,4 +247,4 @@ class Darts(Trainer):
 
     def _loss(self, batch: Batch, weights: Sequence[torch.Tensor], context: StepContext, engine: Engine) -> torch.Tensor:
         with self._autocast(engine), self.mixed(weights):
-            return context.cross_entropy(engine.supernet(batch.images), batch.targets)
+            return context.loss(engine.supernet(batch.images), batch.targets)

@@ -15,7 +15,7 @@ from nas.architectures.decisions import Rows
 from nas.elastic import ElasticLayer, sort_channels
 from nas.elastic.layer import Cut
 from nas.supernet import Space
-from nas.training.nested.divergence import soft_cross_entropy
+from nas.training.nested.divergence import DISTANCES
 from nas.training.nested.openings import OPEN, SIZES, Openings
 from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer
@@ -148,13 +148,13 @@ class DelayedShrinking(Trainer):
             for rows in (context.decisions.largest(), context.decisions.smallest())
         )
         if context.step < _shrinking(context.steps, context.recipe)[0]:
-            yield Pass(largest, context.cross_entropy)
+            yield Pass(largest, context.loss)
             return
         beta, temperature = self.beta(context.step, context.steps, context.recipe), figures.temperature
-        taught = (yield Pass(largest, context.cross_entropy, figures.max_weight)) / temperature
+        taught = (yield Pass(largest, context.loss, figures.max_weight)) / temperature
 
         def loss(scores: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-            return soft_cross_entropy(scores / temperature, taught) * temperature**2
+            return DISTANCES[context.task.kind](scores / temperature, taught) * temperature**2
 
         yield Pass(smallest, loss, beta * figures.min_weight, regularised=False)
         for row in random[: figures.networks - 2]:

@@ -51,7 +51,7 @@ class Fair(Trainer):
             rows[:, column] = _stretch(context.engine.seed, column, options, context.step * count, count)
         # Rows stay as drawn: the usual representative of equal architectures would exchange options between decisions.
         for row in rows:
-            yield Pass(row, context.cross_entropy)
+            yield Pass(row, context.loss)
 
 
 def _stretch(seed: int, column: int, options: int, start: int, count: int) -> np.ndarray:

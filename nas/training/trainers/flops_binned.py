@@ -109,7 +109,7 @@ class FlopsBinned(Trainer):
             if len(inside):
                 break
         assert row is not None
-        yield Pass(row, context.cross_entropy)
+        yield Pass(row, context.loss)
 
 
 def bin_edges(recipe: FlopsBinnedRecipe, sizes: np.ndarray) -> np.ndarray:

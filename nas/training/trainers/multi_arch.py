@@ -83,6 +83,11 @@ class MultiArch(Trainer):
             return "its network has no method 'with_patches', which the loss on patches needs (patch_mixup)"
         return space.unbatchable
 
+    @classmethod
+    def tasks(cls, recipe: Recipe) -> tuple[str, ...]:
+        """Classification: patches of mixed images are classified, too."""
+        return ("classification",)
+
     def prepare(self, engine: Engine) -> None:
         """Lay out the sub-networks; make the classifier of the patches, with an optimiser like the supernet's."""
         recipe = own(engine.recipe, MultiArchRecipe)
@@ -134,13 +139,13 @@ class MultiArch(Trainer):
     def _loss(self, batch: Batch, context: StepContext, engine: Engine) -> torch.Tensor:
         supernet = engine.supernet
         if not self._patches:
-            return context.cross_entropy(self._slots.run(batch.images, supernet), batch.targets)
+            return context.loss(self._slots.run(batch.images, supernet), batch.targets)
         assert self.state is not None
         rng = generator(engine.seed, "patch-mixup", context.step, engine.ranks.rank)
         mixed = mix_patches(batch, supernet.task.classes, self._side, rng)
         scores, patches = self._slots.run(mixed.images, _with_patches(supernet.network))
         by_patch = patch_loss(self.state(patches), mixed.patch_targets, context.recipe.label_smoothing)
-        return context.cross_entropy(scores, mixed.targets) + by_patch
+        return context.loss(scores, mixed.targets) + by_patch
 
 
 def available(cardinalities: npt.NDArray[np.int64], epoch: int, warmup: float) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from nas.elastic import Dimension, sort_channels
 from nas.supernet import Space
-from nas.training.nested.divergence import soft_cross_entropy
+from nas.training.nested.divergence import DISTANCES
 from nas.training.nested.openings import SIZES, Openings
 from nas.training.nested.progressive_schedule import Placed, ProgressiveRecipe, Stage, place, rate_in, stages
 from nas.training.nested.teacher import Teacher
@@ -102,10 +102,10 @@ class ProgressiveShrinking(Trainer):
                 taught = self.state.scores(full, engine.batch().images)
 
         def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-            hard = context.cross_entropy(scores, targets)
+            hard = context.loss(scores, targets)
             if taught is None:
                 return hard
-            distance = soft_cross_entropy if figures.kd_type == "soft" else F.mse_loss
+            distance = DISTANCES[context.task.kind] if figures.kd_type == "soft" else F.mse_loss
             return figures.kd_ratio * distance(scores, taught) + hard
 
         return sum(engine.learn(Pass(row, loss))[1] for row in rows)

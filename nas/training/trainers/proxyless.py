@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field, ValidationInfo, field_validator
 
 from nas.architectures import Decisions
@@ -179,7 +178,7 @@ class Proxyless(Trainer):
     def step(self, context: StepContext, engine: Engine) -> float:
         """Train the weights of one drawn path."""
         with self._path(self._draw(context.rng), engine) as row:
-            return engine.learn(Pass(row, context.cross_entropy))[1]
+            return engine.learn(Pass(row, context.loss))[1]
 
     def after(self, context: StepContext, engine: Engine) -> None:
         """The architecture steps that are due."""
@@ -202,6 +201,11 @@ class Proxyless(Trainer):
     def restore(self, facts: dict[str, Any]) -> None:
         """Take up the baseline."""
         self._baseline = facts["baseline"]
+
+    @classmethod
+    def tasks(cls, recipe: Recipe) -> tuple[str, ...]:
+        """All, but for REINFORCE, whose reward is a share of right classes."""
+        return ("classification",) if own(recipe, ProxylessRecipe).gradient == "reinforce" else super().tasks(recipe)
 
     def derive(self, decisions: Decisions) -> np.ndarray:
         """The operator of largest p on every edge."""
@@ -231,7 +235,7 @@ class Proxyless(Trainer):
                 for node in self._relaxation.sums:
                     node.policy = added
             with engine.autocast():
-                loss = F.cross_entropy(engine.supernet(batch.images), batch.targets)
+                loss = context.task.loss(engine.supernet(batch.images), batch.targets)
             loss = self._with_resource(loss, recipe)
             # Only the gates and what the resource depends on: no gradient of a weight is computed.
             gates = [draw.gates for draw in draws]

@@ -14,7 +14,7 @@ from nas.base.seeds import generator
 from nas.elastic.residual import zero_last_norms
 from nas.supernet import Space
 from nas.supernet.nesting import not_bounded
-from nas.training.nested.divergence import adaptive_alpha_divergence, soft_cross_entropy
+from nas.training.nested.divergence import DISTANCES, adaptive_alpha_divergence
 from nas.training.nested.histogram import SizeHistogram
 from nas.training.recipe import Recipe, own
 from nas.training.trainer import Engine, Loss, Pass, StepContext, Trainer
@@ -99,6 +99,11 @@ class Sandwich(Trainer):
         """A space whose first and last options are not its smallest and largest networks."""
         return not_bounded(space)
 
+    @classmethod
+    def tasks(cls, recipe: Recipe) -> tuple[str, ...]:
+        """All, but for the alpha-divergence, which is one of distributions over classes."""
+        return ("classification",) if own(recipe, SandwichRecipe).distillation == "alpha" else super().tasks(recipe)
+
     def prepare(self, engine: Engine) -> None:
         """Let blocks begin as their shortcuts, and count sizes where networks are drawn by size."""
         recipe = own(engine.recipe, SandwichRecipe)
@@ -119,15 +124,15 @@ class Sandwich(Trainer):
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """The largest, the random ones, the smallest."""
         recipe = own(context.recipe, SandwichRecipe)
-        teacher = yield Pass(context.decisions.largest()[0], context.cross_entropy)
-        taught = self._distillation(recipe, teacher)
+        teacher = yield Pass(context.decisions.largest()[0], context.loss)
+        taught = self._distillation(recipe, teacher, context.task.kind)
         for _ in range(recipe.random_networks):
             yield Pass(self._random(context, recipe), taught, regularised=False)
         yield Pass(context.decisions.smallest()[0], taught, regularised=False)
 
-    def _distillation(self, recipe: SandwichRecipe, teacher: torch.Tensor) -> Loss:
+    def _distillation(self, recipe: SandwichRecipe, teacher: torch.Tensor, kind: str) -> Loss:
         """The loss of the other networks, which looks at no labels."""
-        distance = soft_cross_entropy
+        distance = DISTANCES[kind]
         if recipe.distillation == "alpha":
             distance = partial(
                 adaptive_alpha_divergence, alpha_min=recipe.alpha_min, alpha_max=recipe.alpha_max, clip=recipe.alpha_clip
@@ -149,6 +154,6 @@ class Sandwich(Trainer):
         engine = context.engine
         targets = engine.batch().targets
         with torch.no_grad():
-            losses = torch.stack([context.cross_entropy(engine.predict(row).float(), targets) for row in rows])
+            losses = torch.stack([context.loss(engine.predict(row).float(), targets) for row in rows])
         engine.ranks.average([losses])
         return losses

@@ -146,7 +146,7 @@ class SinglePath(Trainer):
         self._note(indicators, context.decisions)
 
         def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-            crossed = context.cross_entropy(scores, targets)
+            crossed = context.loss(scores, targets)
             if early or self._runs is None:
                 return crossed
             return crossed + recipe.resource_weight * self._runs(indicators).log()

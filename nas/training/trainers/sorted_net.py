@@ -73,4 +73,4 @@ class SortedNet(Trainer):
         images = len(context.engine.batch().targets)
         for index, row in enumerate(context.decisions.sample(context.rng, count)):
             begin, end = images * index // count, images * (index + 1) // count
-            yield Pass(row, context.cross_entropy, (end - begin) / images, images=slice(begin, end))
+            yield Pass(row, context.loss, (end - begin) / images, images=slice(begin, end))

@@ -37,4 +37,4 @@ class Uniform(Trainer):
     def passes(self, context: StepContext) -> Generator[Pass, torch.Tensor, None]:
         """One pass of one random path."""
         row = context.decisions.sample(context.rng, 1)[0]
-        yield Pass(row, context.cross_entropy)
+        yield Pass(row, context.loss)

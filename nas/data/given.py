@@ -1,0 +1,212 @@
+"""Data sets that are given as objects in Python: anything with a length whose items are an image and a label."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from nas.base.errors import NasError
+from nas.data.labelling import labelled
+from nas.data.reading import Reading
+from nas.data.sources import Found
+
+GIVEN = "given in Python: "
+"""Before the name of a data set that was passed as an object and cannot be read again by a name."""
+
+PARTS = ("train", "validation", "test")
+PROBED = 64
+"""Images of each part by whose pixels a data set is recognised."""
+
+LEGAL = (
+    "legal: a torch.utils.data.Dataset with a length whose items are (image, label) or {'image': ..., 'label': ...}, or a "
+    "tuple of up to three of them for training, validation and test"
+)
+
+
+class Items:
+    """The images of a data set as encoded pictures."""
+
+    def __init__(self, dataset: Any, part: str) -> None:
+        self._dataset, self._part = dataset, part
+        self._lock = threading.Lock()  # nothing is known of the data set's own care for threads
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def read(self, index: int) -> bytes:
+        """One image, without loss; what is wrong with it is an error of the image."""
+        with self._lock:
+            image = image_and_label(self._dataset[index])[0]
+        return encoded(image)
+
+    def where(self, index: int) -> str:
+        """Which item it is."""
+        return f"item {index} of the {self._part} data set"
+
+
+def name_of(source: Any) -> str:
+    """What to call a data set: its class, or that of the data set that it is a part of."""
+    first = source[0] if isinstance(source, tuple) and source else source
+    while hasattr(first, "dataset") and hasattr(first, "indices"):
+        first = first.dataset
+    return type(first).__name__
+
+
+def read_given(source: Any, reading: Reading) -> Found:
+    """The parts of a data set, and their labels.
+
+    Labels are integers or texts (classes), sequences of them or vectors of 0 and 1 (multi-label), or numbers (regression).
+
+    Raises:
+        NasError: it is nothing of the kind, its images change from one reading to the next, or its labels make no task.
+    """
+    datasets = dict(zip(PARTS, source, strict=False)) if isinstance(source, tuple) else {"train": source}
+    if not 1 <= len(source if isinstance(source, tuple) else datasets) <= len(PARTS):
+        raise NasError(f"a tuple of {len(source)} data sets was given; {LEGAL}")
+    for dataset in datasets.values():
+        _require_items(dataset)
+    name = f"the data set {name_of(source)}"
+    labels = {part: [_plain(label) for label in _labels(dataset)] for part, dataset in datasets.items()}
+    pictures = {part: Items(dataset, part) for part, dataset in datasets.items()}
+    identity = [f"{part} {_digest(items)}" for part, items in pictures.items()]
+    kind = reading.task or _kind(name, labels["train"][0])
+    named = [str(one) for one in getattr(datasets["train"], "classes", ())] if kind != "regression" else []
+    written = {part: [_written(name, label, kind, named) for label in found] for part, found in labels.items()}
+    return labelled(name, kind, written, pictures, (kind, *identity), named)
+
+
+def image_and_label(item: Any) -> tuple[Any, Any]:
+    """The two parts of an item. Raises NasError for an item of another form."""
+    if isinstance(item, Mapping):
+        images = [item[key] for key in ("image", "img", "pixel_values") if key in item]
+        labels = [item[key] for key in ("label", "labels", "target", "targets") if key in item]
+        if images and labels:
+            return images[0], labels[0]
+        raise NasError(f"an item of the data set has the keys {', '.join(map(str, item))}; {LEGAL}")
+    if isinstance(item, tuple | list) and len(item) >= 2:
+        return item[0], item[1]
+    raise NasError(f"an item of the data set is a {type(item).__name__}; {LEGAL}")
+
+
+def encoded(image: Any) -> bytes:
+    """A PIL image, an array (H, W[, C]) or a tensor ([C,] H, W) as a file, without loss.
+
+    Raises:
+        ValueError: it is none of these, or its values are no pixels: uint8, or floating from 0 to 1.
+    """
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(_pixels(image))
+    stream = io.BytesIO()
+    # PPM is no more than the pixels; it knows grey and colours alone.
+    picture.save(stream, "PPM" if picture.mode in ("L", "RGB") else "PNG")
+    return stream.getvalue()
+
+
+def _pixels(image: Any) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3 or 4)."""
+    if isinstance(image, torch.Tensor):
+        values = image.detach().cpu().numpy()
+        values = np.moveaxis(values, 0, -1) if values.ndim == 3 else values
+    elif isinstance(image, np.ndarray):
+        values = image
+    else:
+        raise ValueError(f"an image is a PIL image, an array or a tensor, not a {type(image).__name__}")
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
+        raise ValueError(f"shape {tuple(image.shape)}: an array is (H, W) or (H, W, C), a tensor (H, W) or (C, H, W)")
+    if np.issubdtype(values.dtype, np.floating):
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise ValueError("floating pixels are from 0 to 1: leave normalisation to the search")
+        values = np.round(values * 255)
+    elif values.dtype != np.uint8:
+        raise ValueError(f"pixels are uint8, or floating from 0 to 1, not {values.dtype}")
+    return np.ascontiguousarray(values.astype(np.uint8))
+
+
+def _require_items(dataset: Any) -> None:
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")) or isinstance(dataset, str | bytes | Mapping):
+        raise NasError(f"data cannot be a {type(dataset).__name__}; {LEGAL}")
+    if not len(dataset):
+        raise NasError("the data set is empty; give one with images")
+    image_and_label(dataset[0])
+
+
+def _labels(dataset: Any) -> Sequence[Any]:
+    """All labels: the data set's own list where it has one that its items agree with, for items have to be decoded."""
+    count = len(dataset)
+    for name in ("targets", "labels"):
+        found = getattr(dataset, name, None)
+        if isinstance(found, list | tuple | np.ndarray | torch.Tensor) and len(found) == count:
+            probed = (0, count // 2, count - 1)
+            if all(_plain(found[place]) == _plain(image_and_label(dataset[place])[1]) for place in probed):
+                return found  # type: ignore[return-value]
+    return [image_and_label(dataset[place])[1] for place in range(count)]
+
+
+def _plain(label: Any) -> Any:
+    """A label as Python's own; vectors of tensors and arrays as tuples, so that they differ from lists of labels."""
+    if isinstance(label, torch.Tensor | np.ndarray | np.generic):
+        found = label.tolist()
+        return tuple(found) if isinstance(found, list) else found
+    return label
+
+
+def _kind(name: str, label: Any) -> str:
+    if isinstance(label, list | tuple | set | frozenset):
+        return "multi-label"
+    if isinstance(label, str | int):
+        return "classification"
+    if isinstance(label, float):
+        raise NasError(f"the labels of {name} are numbers such as {label:g}; say task='regression', or give whole numbers")
+    raise NasError(f"the labels of {name} are of the type {type(label).__name__}; legal: numbers, texts, and sequences of them")
+
+
+def _written(name: str, label: Any, kind: str, named: Sequence[str]) -> Any:
+    """A label as `labelled` takes it."""
+    try:
+        if kind == "regression":
+            return [float(one) for one in label] if isinstance(label, list | tuple) else [float(label)]
+        if kind == "classification":
+            return _name(label, named)
+        if isinstance(label, tuple):  # a vector of 0 and 1
+            if not set(label) <= {0, 1}:
+                raise ValueError(f"a vector of labels holds 0 and 1; given {label}")
+            return [_name(place, named) for place, present in enumerate(label) if present]
+        return [_name(one, named) for one in label]
+    except (TypeError, ValueError, IndexError) as error:
+        raise NasError(f"a label of {name} does not suit the task '{kind}': {label!r} ({error})") from error
+
+
+def _name(label: Any, named: Sequence[str]) -> str:
+    """The name of a class that is told by its number or its name."""
+    if isinstance(label, str):
+        return label
+    if int(label) != label or label < 0:
+        raise ValueError("a class is a text or a whole number from 0")
+    return named[int(label)] if named else str(int(label))
+
+
+def _digest(items: Items) -> str:
+    """Of some images, spread evenly. Raises NasError where an image is not the same when it is read again."""
+    digest = hashlib.sha256(str(len(items)).encode())
+    count = min(PROBED, len(items))
+    for place, index in enumerate(np.arange(count) * len(items) // count):
+        try:
+            content = items.read(int(index))
+            again = content if place >= 3 else items.read(int(index))
+        except Exception as error:  # told later, with the others that cannot be decoded
+            content = again = type(error).__name__.encode()
+        if content != again:
+            raise NasError(
+                f"{items.where(int(index))} changes each time it is read; give the data set without random augmentation, which "
+                "the search adds itself"
+            )
+        digest.update(content)
+    return digest.hexdigest()
