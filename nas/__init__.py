@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from nas.costs.devices import Devices
     from nas.data import load_data as load_data
     from nas.jobs import Run as Run
+    from nas.jobs import evaluate as evaluate
     from nas.jobs import explain as explain
     from nas.jobs import export as export
     from nas.jobs import resume as resume
+    from nas.jobs import retrain as retrain
     from nas.jobs import search as search
     from nas.jobs import show as show
     from nas.jobs import train as train
@@ -50,12 +52,14 @@ _HOMES = {
     "Space": ("nas.supernet", "Space"),
     "Supernet": ("nas.supernet", "Supernet"),
     "Task": ("nas.supernet", "Task"),
+    "evaluate": ("nas.jobs", "evaluate"),
     "explain": ("nas.jobs", "explain"),
     "export": ("nas.jobs", "export"),
     "load_data": ("nas.data", "load_data"),
     "make_divisible": ("nas.choices", "make_divisible"),
     "operator_key": ("nas.costs", "operator_key"),
     "resume": ("nas.jobs", "resume"),
+    "retrain": ("nas.jobs", "retrain"),
     "search": ("nas.jobs", "search"),
     "show": ("nas.jobs", "show"),
     "space": ("nas.runs", "named_space"),

@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from torch import nn
 
+from hardware.runtimes.formats.onnx_files import OnnxFloat16, OnnxFormat, OnnxInt8
+from hardware.runtimes.quantising import calibration, quantise
 from nas.measuring import ProvenRuntime
 from nas.measuring.onnx_block import write_onnx_block
 
@@ -17,12 +19,11 @@ class OnnxRuntime(ProvenRuntime):
 
     summary = "onnxruntime, processor"
     dtypes = ("float32", "int8")
+    formats = (OnnxFormat(), OnnxFloat16(), OnnxInt8())
     loader: ClassVar[Path] = Path(__file__).parent / "loaders" / "onnxruntime_cpu.py"
 
     def write(self, network: nn.Module, inputs: Sequence[tuple[int, ...]], path: Path, dtype: str) -> None:
         """See `ProvenRuntime`."""
         write_onnx_block(network, inputs, path)
         if dtype == "int8":
-            from hardware.runtimes.quantising import quantise
-
-            quantise(path, inputs)
+            quantise(path, calibration(inputs))

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from hardware.runtimes.formats.openvino_ir import OpenVinoIr
 from nas.measuring import ProvenRuntime
 from nas.measuring.onnx_block import write_onnx_block
 
@@ -17,6 +18,7 @@ class OpenVino(ProvenRuntime):
 
     summary = "OpenVINO, processor"
     dtypes = ("float32", "bfloat16")
+    formats = (OpenVinoIr(),)
     loader: ClassVar[Path] = Path(__file__).parent / "loaders" / "openvino_cpu.py"
     packages = ("openvino",)
     extra = "openvino"

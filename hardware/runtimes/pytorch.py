@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from torch import fx, nn
 
+from hardware.runtimes.formats.torch_export import TorchExport
 from nas.exporting.plain import plain_source
 from nas.measuring import ProvenRuntime
 from nas.measuring.operators import Bare
@@ -19,6 +20,7 @@ class EagerPyTorch(ProvenRuntime):
 
     summary = "eager PyTorch, processor, channels last"
     suffix = ".npz"
+    formats = (TorchExport(),)
     loader: ClassVar[Path] = Path(__file__).parent / "loaders" / "pytorch_cpu.py"
 
     def write(self, network: nn.Module, inputs: Sequence[tuple[int, ...]], path: Path, dtype: str) -> None:

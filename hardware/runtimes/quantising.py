@@ -1,4 +1,4 @@
-"""Static quantisation to 8-bit integers, for timing alone: ranges are those of random inputs."""
+"""Static quantisation of ONNX files to 8-bit integers."""
 
 from __future__ import annotations
 
@@ -14,42 +14,49 @@ import numpy.typing as npt
 
 from nas.base.files import write_bytes
 
+Sample = Sequence[npt.NDArray[np.float32]]
+"""One array for each input of a network."""
+
 SAMPLES = 2
+"""Random inputs from which ranges are read where a network is only timed."""
 
 WARNINGS, ERRORS = 2, 3
 """Levels of onnxruntime's own log; the first is its default."""
 
 
-def calibration(shapes: Sequence[tuple[int, ...]]) -> list[list[npt.NDArray[np.float32]]]:
-    """Random inputs from which ranges are read, a few times one for each shape."""
+def calibration(shapes: Sequence[tuple[int, ...]]) -> list[Sample]:
+    """Random inputs of these shapes, for files that are timed alone."""
     rng = np.random.default_rng(0)
     return [[rng.standard_normal(shape, dtype=np.float32) for shape in shapes] for _ in range(SAMPLES)]
 
 
-class _Random:
-    """Such inputs as onnxruntime asks for them."""
+class _Samples:
+    """Inputs as onnxruntime asks for them."""
 
-    def __init__(self, names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> None:
-        self._left = [dict(zip(names, sample, strict=True)) for sample in calibration(shapes)]
+    def __init__(self, names: Sequence[str], samples: Sequence[Sample]) -> None:
+        self._left = iter([dict(zip(names, sample, strict=True)) for sample in samples])
 
     def get_next(self) -> dict[str, Any] | None:
         """The next one, or None."""
-        return self._left.pop() if self._left else None
+        return next(self._left, None)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self._left)
+        return self._left
 
 
-def quantise(path: Path, shapes: Sequence[tuple[int, ...]]) -> None:
+def quantise(path: Path, samples: Sequence[Sample]) -> None:
     """Replace a float file by its quantised form: activations unsigned, weights signed and by channel.
 
     That is what onnxruntime's fused kernels take; other combinations of signs lose the fusion.
+
+    Args:
+        samples: inputs whose smallest and largest activations become the ranges.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    CalibrationDataReader.register(_Random)
+    CalibrationDataReader.register(_Samples)
     names = [given.name for given in onnx.load(path).graph.input]
     with tempfile.TemporaryDirectory() as folder, _quiet():
         prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
@@ -57,7 +64,7 @@ def quantise(path: Path, shapes: Sequence[tuple[int, ...]]) -> None:
         quantize_static(
             prepared,
             quantised,
-            _Random(names, shapes),
+            _Samples(names, samples),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

@@ -16,6 +16,7 @@ from nas.cli.guard import guarded, print_json
 from nas.cli.listing import listing_app
 from nas.cli.measure import measure_app
 from nas.cli.predictor import predictors_app
+from nas.cli.product import product_app
 from nas.cli.progress import TerminalReporter
 from nas.cli.proxy import proxy_app
 from nas.cli.show import show_app
@@ -36,6 +37,7 @@ app.add_typer(explain_app)
 app.add_typer(measure_app)
 app.add_typer(proxy_app)
 app.add_typer(predictors_app)
+app.add_typer(product_app)
 app.add_typer(spaces_app, name="spaces")
 app.add_typer(devices_app, name="devices")
 
@@ -223,28 +225,14 @@ def resume(
             print_json(results)
         elif results["kind"] == "train":
             print_training(results)
+        elif results["kind"] == "retrain":
+            from nas.cli.product_tables import print_retrained
+
+            print_retrained(results)
         elif results["kind"] == "lookup":
             print_lookup(results)
         else:
             print_search(results)
-
-
-@app.command()
-def export(
-    run: options.RunArgument,
-    out: Annotated[Optional[str], typer.Option(help="Folder for the files. [default: the run's own]")] = None,  # noqa: UP045
-    json: options.Json = False,
-) -> None:
-    """Write a run's winner as ONNX and plain PyTorch, and compare the two."""
-    with guarded(json):
-        from nas import jobs
-        from nas.cli.tables import print_export
-
-        result = jobs.export(run, out)
-        if json:
-            print_json(result)
-        else:
-            print_export(result)
 
 
 @app.command()

@@ -56,7 +56,7 @@ def print_search(figures: Mapping[str, Any]) -> None:
     for note in notes(figures):
         console.print(f"- {note}", style="dim")
     console.print(f"\nEverything is in {figures['run']}")
-    _next(console, figures)
+    print_next(console, figures)
 
 
 def print_lookup(figures: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ def print_lookup(figures: Mapping[str, Any]) -> None:
     for note in search_notes(figures):
         console.print(f"- {note}", style="dim")
     console.print(f"\nEverything is in {figures['run']}")
-    _next(console, figures)
+    print_next(console, figures)
 
 
 def _print_networks(console: Console, figures: Mapping[str, Any]) -> None:
@@ -91,23 +91,7 @@ def print_training(figures: Mapping[str, Any]) -> None:
     if figures["derived"]:
         console.print("The training arrived at an architecture; a search takes it unless another strategy is asked for.")
     console.print(f"\nEverything is in {figures['run']}")
-    _next(console, figures)
-
-
-def print_export(result: Mapping[str, Any]) -> None:
-    """The comparison of ONNX and PyTorch, input by input."""
-    console = open_console()
-    comparison = result["comparison"]
-    table = new_table("input", "largest difference")
-    for name, difference in comparison["inputs"].items():
-        table.add_row(name, f"{difference:.1e}")
-    console.print(table)
-    console.print(f"ONNX and PyTorch agree within {comparison['tolerance']:.0e} (operator set {comparison['opset']}).")
-    if not result["real_input"]:
-        console.print("The run's data could not be read any more, so only random images were compared.")
-    for name in ("onnx", "source", "weights"):
-        console.print(f"{name:<8} {result[name]}")
-    _next(console, result)
+    print_next(console, figures)
 
 
 def print_show(result: Mapping[str, Any]) -> None:
@@ -208,7 +192,8 @@ def _print_figures(console: Console, described: Mapping[str, Any], title: str) -
     console.print(table)
 
 
-def _next(console: Console, figures: Mapping[str, Any]) -> None:
+def print_next(console: Console, figures: Mapping[str, Any]) -> None:
+    """The commands to use next."""
     console.print("Next:")
     for command in figures["next"]:
         console.print(f"    {command}", soft_wrap=True)

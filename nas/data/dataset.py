@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from nas.data.tasks.learning_task import Targets
 
 DIGITS = "digits"
 
+Colours = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and deviation of each channel."""
+
 
 @dataclass(frozen=True)
 class ImageData:
@@ -36,7 +39,8 @@ class ImageData:
 
     `task` is what is learned of them; `mean` and `std` are per channel, of training images scaled to [0, 1]. `fingerprint`
     changes when the files, labels, splits or resolution do. `note` is a caveat worth printing beside results, or ''.
-    `left_out` are images that cannot be decoded, by name, with the reason. `reading` is how the source was read.
+    `left_out` are images that cannot be decoded, by name, with the reason. `reading` is how the source was read. `seed`
+    drew the splits that the source does not have.
     """
 
     name: str
@@ -54,6 +58,7 @@ class ImageData:
     augmentation: Augmentation
     left_out: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
+    seed: int = 0
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -70,6 +75,8 @@ def load_data(
     test: float = 0.2,
     reading: Reading | None = None,
     left_out: Collection[str] | None = None,
+    channels: int | None = None,
+    colours: Colours | None = None,
 ) -> ImageData:
     """Load 'digits', a folder of class folders, of split folders or of Parquet files, a CSV file, or a data set in Python.
 
@@ -82,26 +89,26 @@ def load_data(
     Args:
         source: a name or path, or an object as in `nas.data.given`.
         reading: how to read it, where it does not say so itself.
+        channels: 1 or 3, for a network that expects so many; by default the pictures decide.
+        colours: mean and deviation of each channel, for a network that expects certain ones; by default those of the training
+            images.
     """
     _check(resolution, seed, validation, test)
     fractions = {"validation": validation, "test": test}
     reading = reading or Reading()
+    asked = (resolution, seed, fractions, reading, left_out, channels, colours)
     if not isinstance(source, str | Path):
         found, name = read_given(source, reading), name_of(source)
-        return _cut(name, f"{GIVEN}{name}", found, resolution, seed, fractions, reading, left_out)
+        return _cut(name, f"{GIVEN}{name}", found, *asked)
     if source == DIGITS:
         reading.require_classes(f"'{DIGITS}'")
-        return _digits(resolution or DEFAULT_RESOLUTION, seed, fractions)
-    path = _existing(source)
-    if path.is_file():
-        return _cut(path.stem, str(path), read_csv(path, reading), resolution, seed, fractions, reading, left_out)
-    reading.require_classes(path)
-    files = find_parquet(path)
-    found = read_parquet(path, files) if files else read_folders(path)
-    return _cut(path.name, str(path), found, resolution, seed, fractions, reading, left_out)
+        return replace(_digits(resolution or DEFAULT_RESOLUTION, seed, fractions, colours), seed=seed)
+    path = existing_source(source)
+    name = path.stem if path.is_file() else path.name
+    return _cut(name, str(path), read_source(path, reading), *asked)
 
 
-def _digits(resolution: int, seed: int, fractions: Mapping[str, float]) -> ImageData:
+def _digits(resolution: int, seed: int, fractions: Mapping[str, float], colours: Colours | None) -> ImageData:
     images, labels = read_digits(resolution)
     positions = dict(zip(("train", *fractions), stratified(labels, CLASSES, [*fractions.values()], seed), strict=True))
     splits = {name: ArraySplit(images[chosen], labels[chosen]) for name, chosen in positions.items()}
@@ -109,7 +116,17 @@ def _digits(resolution: int, seed: int, fractions: Mapping[str, float]) -> Image
     note = f"scikit-learn's digits are 8x8 pixels, up-sampled to {resolution}x{resolution}"
     # A mirrored 2 is no digit.
     augmentation = Augmentation(flip=False, crop_padding=resolution // 8)
-    return _assemble(DIGITS, DIGITS, Classification(CLASSES), 1, resolution, splits, positions, (content,), note, augmentation)
+    task = Classification(CLASSES)
+    return _assemble(DIGITS, DIGITS, task, 1, resolution, splits, positions, (content,), note, augmentation, colours)
+
+
+def read_source(path: Path, reading: Reading) -> Found:
+    """A folder or a CSV file in the splits that it has. Raises NasError where it cannot be read."""
+    if path.is_file():
+        return read_csv(path, reading)
+    reading.require_classes(path)
+    files = find_parquet(path)
+    return read_parquet(path, files) if files else read_folders(path)
 
 
 def _cut(
@@ -121,36 +138,40 @@ def _cut(
     fractions: Mapping[str, float],
     reading: Reading,
     known: Collection[str] | None,
+    channels: int | None,
+    colours: Colours | None,
 ) -> ImageData:
     """The three splits of a source, some cut from its training images, without what is corrupt."""
     train = found.parts["train"]
     missing = [part for part in fractions if part not in found.parts]
     pieces = _pieces(found.task, train.labels, [fractions[part] for part in missing], seed)
     positions: dict[str, Indices] = dict(zip(("train", *missing), pieces, strict=True))
-    channels, native = probe(train.pictures)
+    both = channels is not None and resolution is not None
+    seen, native = (channels or 0, resolution or 0) if both else probe(train.pictures)
+    deep = channels or seen
     side = resolution or native
     whole = {}
     for part in ("train", *fractions):
         held = found.parts.get(part, train)
         chosen = positions.get(part, np.arange(len(held.labels)))
-        whole[part] = LazySplit(held.pictures, chosen, held.labels[chosen], channels, side)
+        whole[part] = LazySplit(held.pictures, chosen, held.labels[chosen], deep, side)
     splits, left_out = leave_out(whole, found.task, known)
     count = len(left_out)
     notes = [found.note, f"{count} image{'s' * (count > 1)} could not be decoded and {'were' if count > 1 else 'was'} left out"]
-    return _assemble(
+    made = _assemble(
         name,
         source,
         found.task,
-        channels,
+        deep,
         side,
         splits,
         {part: split.positions for part, split in splits.items()},
         found.identity,
         "; ".join(note for note in notes[: 2 if left_out else 1] if note),
         Augmentation(crop_padding=side // 8),
-        left_out,
-        reading,
+        colours,
     )
+    return replace(made, left_out=left_out, reading=reading, seed=seed)
 
 
 def _pieces(task: LearningTask, labels: Targets, fractions: list[float], seed: int) -> list[Indices]:
@@ -171,10 +192,9 @@ def _assemble(
     identity: Iterable[str],
     note: str,
     augmentation: Augmentation,
-    left_out: Mapping[str, str] | None = None,
-    reading: Reading | None = None,
+    colours: Colours | None,
 ) -> ImageData:
-    mean, std = channel_statistics(splits["train"], channels)
+    mean, std = channel_statistics(splits["train"], channels) if colours is None else colours
     digest = hashlib.sha256(repr((*identity, *task.names, channels, resolution)).encode())
     for split in ("train", "validation", "test"):
         labels = splits[split].labels
@@ -195,8 +215,6 @@ def _assemble(
         note=note,
         fingerprint=digest.hexdigest(),
         augmentation=augmentation,
-        left_out=left_out or {},
-        reading=reading or Reading(),
     )
 
 
@@ -214,8 +232,8 @@ def _check(resolution: int | None, seed: int, validation: float, test: float) ->
         )
 
 
-def _existing(source: str | Path) -> Path:
-    """A folder or a CSV file."""
+def existing_source(source: str | Path) -> Path:
+    """The folder or the CSV file that a text names. Raises NasError where there is none."""
     given = str(source)
     if given.startswith(GIVEN):
         raise NasError(

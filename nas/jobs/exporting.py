@@ -1,72 +1,95 @@
-"""Exporting the winner of a run again, elsewhere or after its files were lost."""
+"""Exporting the network of a run: again, elsewhere, or in further formats."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
-from nas.data import Reading, fixed_batches, load_data
-from nas.exporting import write_plain
-from nas.jobs.onnx_file import write_onnx
-from nas.jobs.run import Run
-from nas.supernet import Space, Task
-from nas.supernet.weights import load_tensors
+from nas.base.files import read_json, write_text
+from nas.base.progress import Reporter, Silent
+from nas.data import ImageData
+from nas.jobs.converting import convert, judges, record
+from nas.jobs.model_card import model_card
+from nas.jobs.product import product_of
+from nas.measuring.formats import FLOAT32, require_format
+from nas.runs import Manifest, RunFolder
+from nas.runs.run_data import data_of
+from nas.supernet import Space
 
 
-def export(path: str | Path, out: str | Path | None = None, space: Space | None = None) -> dict[str, Any]:
-    """Write the winner of a run as ONNX (dynamic batch) and as plain PyTorch, and compare the two.
+def export(
+    path: str | Path,
+    out: str | Path | None = None,
+    space: Space | None = None,
+    formats: Sequence[str] = (),
+    calibration_images: int = 256,
+    validation_images: int = 2000,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Write the network of a run as ONNX (dynamic batch), as plain PyTorch and in further formats, each compared with PyTorch.
 
     Real images are compared too where the run's data can still be read.
 
     Args:
-        path: a finished search.
+        path: a finished search, or the folder of a retrained network.
         out: a folder for the files; the run's own by default.
         space: for a run of a space that only exists as an object: the same again.
+        formats: besides ONNX in float32: 'onnx-fp16', 'onnx-int8', 'torch-export', 'openvino', 'executorch', and those of
+            other installed runtimes.
+        calibration_images: at most so many training images give formats with integers their ranges.
+        validation_images: at most so many validation images tell accuracy before and after.
 
     Returns:
-        {"onnx", "source", "weights": paths, "comparison": figures, "real_input": bool, "next": [...]}.
+        {"onnx", "source", "weights", "preprocessing", "card": paths, "comparison": figures of ONNX, "real_input": bool,
+        "formats": {name: {"files", "bytes", "comparison", "calibration_images", "validation"}}, "next": [...]}.
 
     Raises:
-        NasError: the run is not finished or has no weights, or the ONNX file disagrees with PyTorch.
+        NasError: the run is not finished or has no weights, a format is unknown or its package missing, or a file
+            disagrees with PyTorch.
     """
-    run = Run(path, space)
-    folder = run.folder
-    if run.manifest.config.evaluate is not None:
-        raise NasError(f"run {path} looked its results up and trained nothing: its winner has no weights to export")
-    task = Task(**run.manifest.plan["trained_at"])
-    network = run.space.network(run.winner, task).eval()
-    weights, _ = load_tensors(folder.weights, "the winner's weights")
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise NasError(f"{folder.weights} does not belong to the winner in {folder.winner}") from error
-    target = Path(out) if out is not None else folder.path
-    real = _real_images(run)
-    comparison = write_onnx(network, target / folder.onnx.name, run.space, run.winner, task, run.manifest, real)
-    title = f"The winner of a search of {run.space.name}"
-    write_plain(network, target / folder.model.name, target / folder.weights.name, title, task.input_shape)
+    for name, count in (("--calibration-images", calibration_images), ("--validation-images", validation_images)):
+        if count < 1:
+            raise NasError(f"{name} cannot be {count}; legal: 1 and above")
+    made = [require_format(name) for name in dict.fromkeys(formats) if name != FLOAT32]
+    reporter = reporter or Silent()
+    product = product_of(path, space)
+    data = _data(product.manifest, Path(path))
+    found = judges(product, data, made, calibration_images, validation_images) if made else None
+    target = RunFolder(Path(out) if out is not None else Path(path))
+    # In a folder of its own nothing else writes, and there may be no run to lock.
+    with target.locked() if out is None else contextlib.nullcontext():
+        comparison = product.write(target, data)
+        figures = convert(product, made, target.path, found, reporter) if found is not None else {}
+        exports = record(target.path, figures)
+        results = read_json(RunFolder(Path(path)).results, "results")
+        write_text(target.card, model_card(results, product.manifest, product.preprocessing, exports))
     return {
-        "onnx": str(target / folder.onnx.name),
-        "source": str(target / folder.model.name),
-        "weights": str(target / folder.weights.name),
+        "onnx": str(target.onnx),
+        "source": str(target.model),
+        "weights": str(target.weights),
+        "preprocessing": str(target.preprocessing),
+        "card": str(target.card),
         "comparison": comparison.to_json(),
-        "real_input": real is not None,
-        "next": [f"nas show {path}"],
+        "real_input": data is not None,
+        "formats": figures,
+        "next": _next(path, target.path, figures, product.manifest),
     }
 
 
-def _real_images(run: Run) -> Any:
-    """Seven validation images, or None where the data is gone or has changed."""
-    data = run.manifest.data
+def _data(manifest: Manifest, path: Path) -> ImageData | None:
+    """The run's data, or None where it is gone or has changed."""
     try:
-        found = load_data(
-            data["source"],
-            resolution=data["resolution"],
-            seed=run.manifest.config.seed,
-            reading=Reading(**data.get("reading", {})),
-            left_out=data.get("left_out"),
-        )
+        return data_of(manifest, path)
     except NasError:
         return None
-    return next(fixed_batches(found, "validation", 7, 7)).images
+
+
+def _next(path: str | Path, target: Path, figures: dict[str, Any], manifest: Manifest) -> list[str]:
+    """What one does with the files."""
+    main = next((entry["files"][-1] for entry in figures.values()), "model.onnx")
+    trust = " --trust" if main.endswith(".pt2") else ""
+    source = manifest.data["source"]
+    return [f"nas eval {target / main} --data {source}{trust}", f"nas show {path}"]

@@ -219,6 +219,7 @@ def search_readme(figures: Mapping[str, Any]) -> str:
         "| `winner.json` | the winning architecture and its figures |",
         "| `model.py`, `weights.safetensors` | the winner in plain PyTorch |",
         "| `model.onnx` | the winner for any ONNX runtime |",
+        "| `preprocessing.json`, `model_card.md` | what its input must be; how good it is, what it costs and how to load it |",
         "| `study.journal` | every evaluation, as Optuna studies |",
         *(["| `left-out.txt` | images that could not be decoded |"] if figures["data"]["left_out"] else []),
         *(["| `supernet/` | the trained supernet, unless another one was used |"] * (not figures["training"]["separate"])),

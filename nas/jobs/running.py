@@ -12,13 +12,14 @@ from nas.base.errors import NasError
 from nas.base.files import write_json, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
-from nas.exporting import write_plain
 from nas.jobs.data_report import report_data
 from nas.jobs.figures import candidate_training, search_figures, supernet_training, training_figures
 from nas.jobs.looking_up import begin_lookup, resume_lookup
-from nas.jobs.onnx_file import write_onnx
+from nas.jobs.model_card import model_card
+from nas.jobs.product import Product, title_of
 from nas.jobs.readme import search_readme, training_readme
 from nas.jobs.remeasuring import remeasure
+from nas.jobs.retraining import resume_retraining
 from nas.jobs.run import Run
 from nas.runs import (
     Manifest,
@@ -117,6 +118,8 @@ def resume(path: str | Path, reporter: Reporter | None = None, space: Space | No
     manifest = ranks.share(lambda: read_manifest(folder.path))
     if ranks.share(folder.results.exists):
         return _finished(path, space)
+    if manifest.kind == "retrain":
+        return resume_retraining(folder, manifest, reporter or Silent(), space)
     if not manifest.trains:
         return resume_lookup(folder, manifest, reporter or Silent(), space, data)
     with folder.locked() if ranks.leads else contextlib.nullcontext():
@@ -225,11 +228,15 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     write_plain(network, folder.model, folder.weights, title, setting.trained_at.input_shape)
     real = next(fixed_batches(setting.data, "validation", 7, 7)).images
     architecture = setting.space.decode(best.row[None])[0]
-    comparison = write_onnx(network, folder.onnx, setting.space, architecture, setting.trained_at, manifest, real)
+    title = title_of(manifest, setting.space)
+    product = Product(scorer.network(best.row), setting.space, architecture, setting.trained_at, manifest, title)
+    test = score(product.network, fixed_batches(setting.data, "test", EVALUATION_BATCH), setting.data.task)
+    comparison = product.write(folder, setting.data)
     figures = search_figures(folder, manifest, setting, training, outcome, scorer, test, comparison)
     remeasure(setting.space, figures, reporter)
     write_json(folder.winner, figures["winner"])
     write_text(folder.readme, search_readme(figures))
+    write_text(folder.card, model_card(figures, manifest, product.preprocessing, {}))
     write_json(folder.results, figures)
     shutil.rmtree(folder.candidates, ignore_errors=True)
     return Run(folder.path, space)

@@ -55,7 +55,7 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
         "grouped_ms": grouped,
         "grouped_in": None if table is None else "groups" if table.constant is None else "constant",
         "costs": counted(Chosen(run.space, deployed, str(path), architecture, run)),
-        "front": figures["front"],
+        **({"front": figures["front"]} if "front" in figures else {}),
         "results": figures,
     }
 

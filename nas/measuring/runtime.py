@@ -11,6 +11,7 @@ from torch import nn
 
 from nas.base import plugins
 from nas.base.errors import NasError, unknown
+from nas.exporting import Format
 
 
 class Runtime(ABC):
@@ -24,6 +25,7 @@ class Runtime(ABC):
             `version()`, and `load(path, inputs, threads, dtype)`, which returns a function without arguments that runs
             the model once on the inputs (numpy arrays of float32) and returns its outputs, a list of what numpy takes.
         remote: whether the loader can run on a machine that has Python, numpy and the runtime alone.
+        formats: in which networks can leave for this runtime; see `nas.measuring.formats`.
     """
 
     summary: ClassVar[str]
@@ -31,6 +33,7 @@ class Runtime(ABC):
     suffix: ClassVar[str] = ".onnx"
     loader: ClassVar[Path]
     remote: ClassVar[bool] = True
+    formats: ClassVar[tuple[Format, ...]] = ()
 
     @abstractmethod
     def require(self) -> None:

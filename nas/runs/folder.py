@@ -75,6 +75,16 @@ class RunFolder:
         return self.path / "model.py"
 
     @property
+    def preprocessing(self) -> Path:
+        """What pictures must become before the network sees them, for formats that hold no texts."""
+        return self.path / "preprocessing.json"
+
+    @property
+    def card(self) -> Path:
+        """What the network is, for whoever is to use it."""
+        return self.path / "model_card.md"
+
+    @property
     def results(self) -> Path:
         """All figures, for machines; written last, so its presence means that the run is complete."""
         return self.path / "results.json"

@@ -17,6 +17,7 @@ from nas.runs.config import RunConfig
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+Kind = Literal["search", "train", "retrain"]
 PACKAGES = ("nas-toolkit", "torch", "numpy", "optuna", "onnx", "onnxruntime", "onnxscript")
 
 
@@ -26,7 +27,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int
-    kind: Literal["search", "train"]
+    kind: Kind
     created: str
     config: RunConfig
     plan: dict[str, Any]
@@ -40,7 +41,7 @@ class Manifest(BaseModel):
         return "steps" in self.plan
 
 
-def new_manifest(kind: Literal["search", "train"], config: RunConfig, plan: dict[str, Any], data: dict[str, Any]) -> Manifest:
+def new_manifest(kind: Kind, config: RunConfig, plan: dict[str, Any], data: dict[str, Any]) -> Manifest:
     """The manifest of a run that begins now on this machine."""
     import torch
 

@@ -179,6 +179,7 @@ def describe_data(data: ImageData) -> dict[str, Any]:
         "name": data.name,
         "source": data.source,
         "fingerprint": data.fingerprint,
+        "seed": data.seed,
         "classes": list(data.classes),
         "channels": data.channels,
         "resolution": data.resolution,

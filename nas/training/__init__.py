@@ -7,12 +7,15 @@ from nas.training.parallel.processes import Follower
 from nas.training.parallel.ranks import Ranks, current_ranks
 from nas.training.planning import steps_for_minutes
 from nas.training.recipe import Recipe
+from nas.training.settling import settle_norms
 from nas.training.step import Diverged, Stepper
 from nas.training.trainer import Engine, Pass, Phase, StepContext, Trainer, open_trainer, require_fit, require_task
 from nas.training.trainers.alone import Alone
+from nas.training.trainers.distilled import Distilled
 
 __all__ = [
     "Alone",
+    "Distilled",
     "Diverged",
     "Engine",
     "Follower",
@@ -32,6 +35,7 @@ __all__ = [
     "require_fit",
     "require_log",
     "require_task",
+    "settle_norms",
     "steps_for_minutes",
     "train",
 ]

@@ -76,7 +76,7 @@ def test_a_strategy_searches_a_supernet(
     if strategy == "optuna:cmaes" and not importlib.util.find_spec("cmaes"):
         pytest.skip("the package cmaes is not installed")
     # The file is of the winner whatever found it, and other tests write it.
-    monkeypatch.setattr("nas.jobs.running.write_onnx", lambda *_: Comparison(18, {}, 0.0, 1e-4, True, 0.0))
+    monkeypatch.setattr("nas.jobs.product.write_onnx", lambda *_: Comparison(18, {}, 0.0, 1e-4, True, 0.0))
     words = ["search", "--space", space, "--supernet", str(supernets[space]), "--strategy", strategy]
     words += ["--evaluations", str(EVALUATIONS), "--validation-images", "16", "--calibration-images", "8"]
     words += ["--out", str(tmp_path / "run"), "--json"]

@@ -109,7 +109,7 @@ def test_a_search_that_stopped_within_a_training_goes_on_from_there(
     monkeypatch.setattr(Stepper, "run", lambda self, step: (done.append(step), ordinary(self, step))[1])
     # Exporting again takes longer than the whole search, and is the same as in the finished run.
     exported = Comparison(18, {}, 0.0, 1e-4, True)
-    monkeypatch.setattr("nas.jobs.running.write_onnx", lambda *_: exported)
+    monkeypatch.setattr("nas.jobs.product.write_onnx", lambda *_: exported)
     jobs.resume(folder)
     assert done[:4] == [2, 3, 0, 1]
     assert not (folder / "candidates").exists()

@@ -21,12 +21,18 @@ def version() -> str:
     return metadata.version("executorch")
 
 
-def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[], Any]:
-    """A function that runs the model once."""
+def method(path: Path, threads: int) -> Callable[[list[Any]], Any]:
+    """A function that runs the model on some tensors, and returns a list of tensors."""
     if portable_lib._threadpool_get_thread_count() != threads:
         portable_lib._unsafe_reset_threadpool(threads)
     program = Runtime.get().load_program(Path(path).read_bytes())
     # A method runs in the memory of its program, which must live as long.
     kept = program, program.load_method("forward")
+    return lambda given: kept[1].execute(given)
+
+
+def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[], Any]:
+    """A function that runs the model once."""
+    run = method(path, threads)
     given = [torch.from_numpy(array) for array in inputs]
-    return lambda: kept[1].execute(given)
+    return lambda: run(given)

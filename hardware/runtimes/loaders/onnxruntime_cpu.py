@@ -14,8 +14,8 @@ def version() -> str:
     return str(onnxruntime.__version__)
 
 
-def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[], Any]:
-    """A function that runs the model once."""
+def session(path: Path, threads: int) -> Any:
+    """The model, optimised for the processor."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -24,7 +24,12 @@ def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[]
     if threads > 1:
         # Threads that spin while they wait take the processors from those that work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [given.name for given in session.get_inputs()]
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[], Any]:
+    """A function that runs the model once."""
+    opened = session(path, threads)
+    names = [given.name for given in opened.get_inputs()]
     feed = dict(zip(names, inputs))  # noqa: B905  # Pythons of boards are older than `strict`
-    return lambda: session.run(None, feed)
+    return lambda: opened.run(None, feed)

@@ -19,8 +19,11 @@ def version() -> str:
     return str(openvino.__version__).split("-")[0]
 
 
-def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[], Any]:
-    """A function that runs the model once. Raises RuntimeError for bfloat16 on a processor without it."""
+def compiled(path: Path, threads: int, dtype: str) -> Any:
+    """The model of an ONNX or IR file, compiled for the processor.
+
+    Raises RuntimeError for bfloat16 on a processor without it.
+    """
     core = openvino.Core()
     if dtype == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise RuntimeError("this processor has no bfloat16, which OpenVINO would imitate ten times slower; measure float32")
@@ -33,11 +36,16 @@ def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[]
         # The runner has chosen the processors.
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
-    request = compiled.create_infer_request()
+    return core.compile_model(core.read_model(str(path)), "CPU", settings)
+
+
+def load(path: Path, inputs: list[Any], threads: int, dtype: str) -> Callable[[], Any]:
+    """A function that runs the model once. Raises RuntimeError for bfloat16 on a processor without it."""
+    model = compiled(path, threads, dtype)
+    request = model.create_infer_request()
     for number, given in enumerate(inputs):
         request.set_input_tensor(number, openvino.Tensor(given))
-    outputs = range(len(compiled.outputs))
+    outputs = range(len(model.outputs))
 
     def run() -> list[Any]:
         request.infer()

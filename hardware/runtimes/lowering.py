@@ -1,0 +1,60 @@
+"""A network as a program of ExecuTorch, with what XNNPACK knows handed to it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def lowered(network: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], dtype: str) -> bytes:
+    """The program's file, for inputs of just these shapes.
+
+    Args:
+        samples: inputs; the ranges of 8-bit integers are those of the samples.
+        dtype: 'float32' or 'int8'.
+    """
+    with _quiet(), torch.no_grad():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
+
+        program = torch.export.export(network, samples[0])
+        if dtype == "int8":
+            program = torch.export.export(_quantised(program.module(), samples), samples[0])
+        edge = to_edge_transform_and_lower(
+            program,
+            partitioner=[XnnpackPartitioner()],
+            compile_config=EdgeCompileConfig(_check_ir_validity=False),
+        )
+        return bytes(edge.to_executorch().buffer)
+
+
+def _quantised(captured: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]]) -> Any:
+    """The captured network with activations and, by channel, weights in 8 bits; ranges are those of the samples."""
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer, get_symmetric_quantization_config
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+    prepared = prepare_pt2e(captured, quantizer)
+    for sample in samples:
+        prepared(*sample)
+    return convert_pt2e(prepared)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Both packages remark on kernels for other devices as they are imported."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

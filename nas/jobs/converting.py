@@ -1,0 +1,146 @@
+"""Further formats of a network: each is written, run in its own runtime, and compared with PyTorch there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.base.errors import NasError
+from nas.base.files import read_json, write_bytes, write_json
+from nas.base.progress import Reporter
+from nas.data import Batch, ImageData
+from nas.exporting import FLOAT32_TOLERANCE, Format, Scoring, Source, compare, in_torch, scored
+from nas.jobs.product import REAL, Product
+from nas.runs import RunFolder
+from nas.runs.stages import EVALUATION_BATCH
+
+CALIBRATION_BATCH = 32
+
+FIGURES = "exports.json"
+"""Where the figures of exported files stand in a folder that is no run."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What formats are judged by.
+
+    Attributes:
+        calibration: training images in batches, for formats that read ranges from them.
+        validation: validation images, on which accuracy is told; none where the data is gone.
+        real: those on which scores are compared, number by number; None where the data is gone.
+        reference: PyTorch on the validation images.
+    """
+
+    calibration: list[Any]
+    validation: list[Batch]
+    real: torch.Tensor | None
+    reference: Scoring | None
+
+
+def judges(
+    product: Product, data: ImageData | None, formats: Sequence[Format], calibration_images: int, validation_images: int
+) -> Judges:
+    """The images that these formats need.
+
+    Raises:
+        NasError: the data is gone, and a format needs training images.
+    """
+    calibrated = [made.name for made in formats if made.calibrated]
+    if data is None:
+        if calibrated:
+            raise NasError(
+                f"--format {calibrated[0]} reads ranges from training images, and the run's data cannot be read: "
+                f"{product.manifest.data['source']} is gone or has changed; restore it"
+            )
+        return Judges([], [], None, None)
+    calibration = []
+    if calibrated:
+        batches = product.batches(data, "train", CALIBRATION_BATCH, calibration_images)
+        calibration = [batch.images.numpy() for batch in batches]
+    validation = list(product.batches(data, "validation", EVALUATION_BATCH, validation_images))
+    reference = scored(in_torch(product.deployed), validation, data.classes)
+    return Judges(calibration, validation, validation[0].images[:REAL], reference)
+
+
+def convert(
+    product: Product, formats: Sequence[Format], folder: Path, found: Judges, reporter: Reporter
+) -> dict[str, dict[str, Any]]:
+    """Write formats beside the ONNX file of a folder.
+
+    Returns:
+        Name -> {"files", "bytes", "comparison", "calibration_images", "validation"}; see `_figures`.
+
+    Raises:
+        NasError: a network cannot be converted, or an exact format computes something else; that file is not written then.
+    """
+    figures = {}
+    for made in formats:
+        reporter.say(f"writing {made.main} and running it beside PyTorch")
+        source = Source(product.deployed, RunFolder(folder).onnx, product.input_shape, found.calibration)
+        with tempfile.TemporaryDirectory() as place:
+            draft = Path(place)
+            try:
+                made.write(source, draft)
+                run = made.open(draft / made.main, torch.get_num_threads())
+                figures[made.name] = _figures(product, made, run, found)
+            except NasError as error:
+                raise NasError(f"--format {made.name}: {error}") from error
+            except Exception as error:  # each converter has kinds of errors of its own
+                first = (str(error).strip() or "no reason given").splitlines()[0]
+                raise NasError(
+                    f"--format {made.name}: this network cannot be converted: {type(error).__name__}: {first[:300]}"
+                ) from error
+            contents = {name: (draft / name).read_bytes() for name in made.files}
+        for name, content in contents.items():
+            write_bytes(folder / name, content)
+        figures[made.name] |= {"files": list(contents), "bytes": sum(map(len, contents.values()))}
+    return figures
+
+
+def _figures(product: Product, made: Format, run: Any, found: Judges) -> dict[str, Any]:
+    """How near a file is to PyTorch: number by number, and in accuracy on the validation images.
+
+    Raises:
+        NasError: it ought to be as exact as PyTorch and is not.
+    """
+    comparison = compare(product.deployed, run, product.input_shape, FLOAT32_TOLERANCE, found.real)
+    if made.exact and not comparison.agrees:
+        raise NasError(
+            f"the file was not written: it differs from PyTorch by {comparison.largest_difference:.1e} (at most "
+            f"{comparison.tolerated:.1e} is accepted; scores vary with the input: {comparison.varied})"
+        )
+    told = comparison.to_json()
+    if not made.exact:  # its scores are others by design: no tolerance would mean anything
+        told = {name: told[name] for name in ("inputs", "largest_difference", "varied")}
+    validation = None
+    if found.reference is not None:
+        scoring = scored(run, found.validation, product.manifest.data["classes"])
+        validation = {
+            "before": found.reference.brief(),
+            "after": scoring.brief(),
+            "same_class": scoring.agreement(found.reference),
+            "images_per_second": scoring.images_per_second,
+            "images_per_second_before": found.reference.images_per_second,
+        }
+    seen = sum(map(len, found.calibration)) if made.calibrated else None
+    return {"comparison": told, "calibration_images": seen, "validation": validation}
+
+
+def record(folder: Path, figures: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Add the figures of formats to a run's results, or to a file of their own in a folder that is no run.
+
+    Returns:
+        Those of all formats that were exported into the folder and whose files are still there.
+    """
+    results = RunFolder(folder).results
+    path = results if results.exists() else folder / FIGURES
+    content = read_json(path, "results") if path.exists() else {}
+    exports: dict[str, dict[str, Any]] = {**content.get("exports", {}), **figures}
+    if figures:
+        write_json(path, {**content, "exports": exports})
+    return {name: entry for name, entry in exports.items() if all((folder / file).exists() for file in entry["files"])}

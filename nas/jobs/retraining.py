@@ -1,0 +1,225 @@
+"""Training one network of a run by itself, and going on with that after an interruption."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nas.architectures import Architecture
+from nas.base.errors import NasError
+from nas.base.files import write_error, write_json, write_text
+from nas.base.progress import Reporter, Silent
+from nas.data import fixed_batches
+from nas.jobs.chosen import choose
+from nas.jobs.model_card import model_card
+from nas.jobs.product import Product, title_of
+from nas.jobs.retrain_figures import retrain_figures
+from nas.jobs.run import Run
+from nas.runs import Manifest, RunConfig, RunFolder
+from nas.runs.folder import create_folder
+from nas.runs.manifest import new_manifest, write_manifest
+from nas.runs.retraining import INHERIT, SCRATCH, Retrain, Retraining, recipe_for, supernet_of
+from nas.runs.run_data import data_of
+from nas.runs.setting import describe_data
+from nas.runs.stages import EVALUATION_BATCH
+from nas.searching.evaluate import score
+from nas.supernet import Space, Task
+from nas.training import Recipe, open_log, require_log, train
+
+OF_THE_RUN = ("compute", "precision", "cutout", "mixup", "cutmix", "randaugment", "seed", "allow_estimates")
+"""Options that are the run's own where nothing else is asked."""
+
+Started = Callable[[Path], None]
+
+
+def retrain(
+    path: str | Path,
+    start: str = INHERIT,
+    architecture: str | None = None,
+    runner_up: int | None = None,
+    out: str | Path | None = None,
+    reporter: Reporter | None = None,
+    started: Started | None = None,
+    space: Space | None = None,
+    distill: bool = False,
+    distill_weight: float | None = None,
+    temperature: float | None = None,
+    **options: Any,
+) -> Run:
+    """Train a network of a run by itself, on the run's data in the run's splits.
+
+    Args:
+        path: a finished search.
+        start: 'inherit' (go on with the weights that the run gave the network) or 'scratch'.
+        architecture: a known network, 'smallest', 'largest', or a JSON file, instead of the winner.
+        runner_up: which runner-up, counted from 1, instead of the winner.
+        out: the folder, new or empty; 'retrained-...' in the run's own by default.
+        reporter: hears of progress.
+        started: is told the folder as soon as there is something to resume.
+        space: for a run of a space that only exists as an object: the same again.
+        distill: let the supernet's largest network teach it; see `nas.training.Distilled`.
+        distill_weight: the teacher's share in the loss.
+        temperature: by which both networks' scores are divided for that.
+        options: of `nas.runs.RunConfig`: steps, epochs, minutes, seed, compute, precision, cutout, mixup, cutmix, randaugment,
+            log, settings. Augmentation, precision and seed are the run's by default.
+
+    Returns:
+        The finished retraining, a run of its own: `network()`, `results`.
+
+    Raises:
+        NasError: whatever is wrong with what was asked; nothing is written then.
+    """
+    source = Run(path, space)
+    _require_searched(source, start, distill)
+    taught = {"distill_weight": distill_weight, "temperature": temperature}
+    useless = [name for name, value in taught.items() if value is not None and not distill]
+    if useless:
+        raise NasError(f"--{useless[0].replace('_', '-')} belongs to --distill")
+    name, chosen = _chosen(source, architecture, runner_up)
+    asked = Retrain.checked(
+        run=str(source.path.resolve()),
+        start=start,
+        network=name,
+        architecture=chosen.to_json(),
+        distill=distill,
+        **{key: value for key, value in taught.items() if value is not None},
+    )
+    retraining = _prepared(source, asked, chosen, _config(source, options))
+    steps = retraining.planned_steps()
+    folder = _folder(source.path, asked, out)
+    with folder.locked():
+        inside = folder.path.resolve().is_relative_to(source.path.resolve())
+        where = os.path.relpath(source.path.resolve(), folder.path.resolve()) if inside else asked.run
+        plan = {
+            **{key: source.manifest.plan[key] for key in ("decisions", "trained_at", "deployed_at")},
+            **({"reduced": source.manifest.plan["reduced"]} if "reduced" in source.manifest.plan else {}),
+            "steps": steps,
+            "recipe": retraining.recipe.model_dump(),
+            "retrain": asked.model_copy(update={"run": where}).model_dump(),
+        }
+        manifest = new_manifest("retrain", retraining.config, plan, describe_data(retraining.data))
+        write_manifest(folder.path, manifest)
+        if started is not None:
+            started(folder.path)
+        return _finish(folder, manifest, retraining, source, reporter or Silent())
+
+
+def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None) -> Run:
+    """Go on with a retraining. Raises NasError where its run, its data or its space is gone or has changed, or it is in use."""
+    asked = Retrain.model_validate(manifest.plan["retrain"])
+    with folder.locked():
+        where = (folder.path.resolve() / asked.run).resolve()
+        source = Run(where, given)
+        retraining = Retraining(
+            manifest.config,
+            asked,
+            source.manifest,
+            source.folder,
+            source.space,
+            source.space.validate(asked.architecture),
+            Task(**manifest.plan["trained_at"]),
+            data_of(manifest, folder.path),
+            Recipe.model_validate(manifest.plan["recipe"]),
+        )
+        return _finish(folder, manifest, retraining, source, reporter)
+
+
+def _finish(folder: RunFolder, manifest: Manifest, retraining: Retraining, source: Run, reporter: Reporter) -> Run:
+    """Train what is left, score, and write; the test images are scored once, at the end."""
+    data, task = retraining.data, retraining.task
+    steps = manifest.plan["steps"]
+    stepper = retraining.stepper(steps)
+    result = train(stepper, folder.checkpoint, reporter, open_log(manifest.config.log, folder.logs))
+    network = retraining.finished(stepper)
+    reporter.say("scoring the network on validation and test images, and writing PyTorch and ONNX")
+    scores = {split: score(network, fixed_batches(data, split, EVALUATION_BATCH)) for split in ("validation", "test")}
+    product = Product(network, source.space, retraining.architecture, task, manifest, title_of(manifest, source.space))
+    comparison = product.write(folder, data)
+    figures = retrain_figures(folder, manifest, retraining, source, result, scores, comparison)
+    write_json(folder.winner, figures["winner"])
+    write_text(folder.card, model_card(figures, manifest, product.preprocessing, {}))
+    write_json(folder.results, figures)
+    folder.checkpoint.unlink(missing_ok=True)
+    return Run(folder.path, source.space)
+
+
+def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConfig) -> Retraining:
+    """The parts of a new retraining. Raises NasError where one of them cannot be had."""
+    manifest = source.manifest
+    require_log(config.log)
+    if asked.distill or (asked.start == INHERIT and asked.network != "winner"):
+        supernet_of(manifest, source.folder)
+    recipe = source.results.get("training", {}).get("recipe", {})
+    retraining = Retraining(
+        config,
+        asked,
+        manifest,
+        source.folder,
+        source.space,
+        chosen,
+        Task(**manifest.plan["trained_at"]),
+        data_of(manifest, source.path),
+        recipe_for(asked.start, recipe, config.settings),
+    )
+    retraining.augmentation.check(retraining.data.resolution)
+    retraining.batches()
+    _ = retraining.compute
+    return retraining
+
+
+def _config(source: Run, options: dict[str, Any]) -> RunConfig:
+    """What was asked, with the run's own augmentation, precision and seed where nothing else was."""
+    run = source.manifest.config
+    own = {name: getattr(run, name) for name in OF_THE_RUN}
+    given = {name: value for name, value in options.items() if value is not None}
+    return RunConfig.checked(space=run.space, data=run.data, targets=run.targets, **{**own, **given})
+
+
+def _chosen(source: Run, architecture: str | None, runner_up: int | None) -> tuple[str, Architecture]:
+    """What to call the network, and which it is."""
+    if architecture is not None and runner_up is not None:
+        raise NasError("--arch and --runner-up both say which network is meant; give one of them")
+    if architecture is not None:
+        name, found = choose(source.space.whole, architecture)
+        return ("winner", found) if found == source.winner else (name, found)
+    if runner_up is None:
+        return "winner", source.winner
+    others = source.results["runners_up"]
+    if not 1 <= runner_up <= len(others):
+        legal = f"legal: 1 to {len(others)}" if others else "it kept none"
+        raise NasError(f"run {source.path} has no runner-up {runner_up}; {legal}")
+    return f"runner-up {runner_up}", source.space.validate(others[runner_up - 1]["architecture"])
+
+
+def _require_searched(source: Run, start: str, distill: bool) -> None:
+    """Refuse what a run cannot give: a network, weights to inherit, a supernet to teach."""
+    if start not in (INHERIT, SCRATCH):
+        raise NasError(f"a network begins with '{INHERIT}' or with '{SCRATCH}'; given '{start}'")
+    kind = source.manifest.kind
+    if kind != "search":
+        hint = f"search it with: nas search --supernet {source.path}" if kind == "train" else "give the run that it came from"
+        raise NasError(f"run {source.path} is no search whose networks could be trained; {hint}")
+    if not source.manifest.trains and start == INHERIT:
+        raise NasError(f"run {source.path} trained nothing, so that there are no weights to inherit; use --{SCRATCH}")
+    if distill and (source.space.separate or not source.manifest.trains):
+        raise NasError(f"run {source.path} has no supernet whose largest network could teach; leave out --distill")
+
+
+def _folder(run: Path, asked: Retrain, out: str | Path | None) -> RunFolder:
+    """A new folder: the one asked for, or the next free name in the run's own."""
+    if out is not None:
+        return create_folder(Path(out), "")
+    name = f"retrained-{asked.start}" + "-distilled" * asked.distill
+    name += "" if asked.network == "winner" else "-" + asked.network.replace(" ", "-")
+    for number in range(1, 10_000):
+        path = run / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise write_error(path, error) from error
+        return RunFolder(path)
+    raise NasError(f"run {run} holds too many retrained networks; name a folder with --out")

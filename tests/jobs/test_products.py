@@ -1,0 +1,273 @@
+"""What leaves a run: formats that were checked in their own runtimes, files that say what their input is, and scores of any of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from shapes_run import BUDGET, CLASSES, SOURCE, fill, picture
+
+from nas import jobs
+from nas.base.errors import NasError
+from nas.exporting import Preprocessing, preprocessing_of
+from nas.measuring.formats import every_format
+from nas.supernet.weights import load_tensors
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTALLED = ["onnx-fp16", "onnx-int8", "torch-export"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `photos/`, a finished search `run/`, and its network in all formats that need no extra."""
+    folder = tmp_path_factory.mktemp("products")
+    (folder / "space.py").write_text(SOURCE)
+    fill(folder / "photos", 40)
+    jobs.search(f"{folder / 'space.py'}:Tiny", data=folder / "photos", out=folder / "run", **BUDGET)
+    jobs.export(folder / "run", formats=INSTALLED, calibration_images=48)
+    return folder
+
+
+def results(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return found
+
+
+def test_a_search_leaves_what_its_files_need(made: Path) -> None:
+    run = made / "run"
+    assert {"preprocessing.json", "model_card.md", "model.py", "weights.safetensors", "model.onnx"} <= {
+        path.name for path in run.iterdir()
+    }
+    inside, beside = preprocessing_of(run / "model.onnx"), preprocessing_of(run / "model.py")
+    assert inside == beside
+    assert inside.classes == CLASSES
+    assert inside.input_shape == (3, 16, 16)
+    assert all(0 < value < 1 for value in (*inside.mean, *inside.std))
+
+
+def test_every_format_is_judged_where_it_runs(made: Path) -> None:
+    run = made / "run"
+    exports = results(run)["exports"]
+    assert list(exports) == INSTALLED
+    truth = jobs.evaluate(run, made / "photos", "validation")
+    for name, entry in exports.items():
+        assert entry["bytes"] == sum((run / file).stat().st_size for file in entry["files"])
+        assert entry["validation"]["before"]["top1"] == pytest.approx(truth["top1"])
+        assert entry["validation"]["before"]["loss"] == pytest.approx(truth["loss"], rel=1e-4)
+        again = jobs.evaluate(run / entry["files"][-1], made / "photos", "validation", trusted=True)
+        assert again["own"] and again["images"] == entry["validation"]["after"]["images"] == 24
+        assert again["top1"] == pytest.approx(entry["validation"]["after"]["top1"]), name
+        assert again["loss"] == pytest.approx(entry["validation"]["after"]["loss"], rel=1e-4)
+        assert entry["validation"]["same_class"] >= 90
+    assert truth["top1"] > 60, "a network that has learnt nothing would prove nothing"
+    assert exports["torch-export"]["comparison"]["agrees"]
+    assert 0 < exports["onnx-fp16"]["comparison"]["largest_difference"] < 0.05
+    assert exports["onnx-int8"]["calibration_images"] == 48
+    assert exports["onnx-int8"]["comparison"]["largest_difference"] > exports["onnx-fp16"]["comparison"]["largest_difference"]
+
+
+def test_numbers_are_as_narrow_as_the_format_says(made: Path) -> None:
+    half = onnx.load(made / "run" / "model-fp16.onnx")
+    assert {constant.data_type for constant in half.graph.initializer if len(constant.dims) > 1} == {onnx.TensorProto.FLOAT16}
+    integers = onnx.load(made / "run" / "model-int8.onnx")
+    kinds = {node.op_type for node in integers.graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    for name in ("model-fp16.onnx", "model-int8.onnx"):
+        (given,) = onnxruntime.InferenceSession(made / "run" / name).get_inputs()
+        assert given.type == "tensor(float)" and given.shape[1:] == [3, 16, 16] and isinstance(given.shape[0], str)
+        assert preprocessing_of(made / "run" / name) == preprocessing_of(made / "run" / "model.onnx")
+
+
+def test_ranges_come_from_the_images(made: Path, tmp_path: Path) -> None:
+    jobs.export(made / "run", tmp_path / "few", formats=["onnx-int8"], calibration_images=1)
+    few, many = ((folder / "model-int8.onnx").read_bytes() for folder in (tmp_path / "few", made / "run"))
+    assert few != many
+    jobs.export(made / "run", tmp_path / "again", formats=["onnx-int8"], calibration_images=1)
+    assert few == (tmp_path / "again" / "model-int8.onnx").read_bytes()
+    exports = json.loads((tmp_path / "few" / "exports.json").read_text())["exports"]
+    assert exports["onnx-int8"]["calibration_images"] == 1
+    assert "model-int8.onnx" in (tmp_path / "few" / "model_card.md").read_text()
+
+
+def test_ten_lines_classify_a_picture(made: Path, tmp_path: Path) -> None:
+    (script,) = re.findall(r"```py\n(.*?)```", (ROOT / "docs" / "product.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(script.strip().splitlines()) == 10
+    barred = "import sys\nfor name in ('nas', 'torch', 'onnx'): sys.modules[name] = None\n"
+    (tmp_path / "classify.py").write_text(barred + script)
+    scored = jobs.evaluate(made / "run" / "model-int8.onnx", made / "photos", "all")
+    assert scored["images"] == 120
+    for label, name in enumerate(CLASSES):
+        picture(label, 1000, (40, 24)).save(tmp_path / f"{name}.jpg", quality=98)
+        one = tmp_path / "one" / name
+        one.mkdir(parents=True)
+        picture(label, 1000, (40, 24)).save(one / "0.jpg", quality=98)
+    for file in ("model.onnx", "model-int8.onnx"):
+        told = jobs.evaluate(made / "run" / file, tmp_path / "one")
+        assert told["split"] == "all" and not told["own"] and told["images"] == 3
+        for name in CLASSES:
+            words = [sys.executable, "classify.py", str(made / "run" / file), f"{name}.jpg"]
+            done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+            assert (done.stdout.strip() == name) == (told["per_class"][name]["top1"] == 100)
+
+
+def test_the_code_on_the_card_works(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copied"
+    shutil.copytree(made / "run", folder, ignore=shutil.ignore_patterns("supernet", "study*"))
+    picture(1, 5).save(folder / "photo.jpg", quality=98)
+    card = (folder / "model_card.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)
+    assert len(blocks) == 3 + 1 + len(INSTALLED)
+    told = "print(np.round(scores, 3).tolist())\n"
+    script = "\n".join([blocks[0], *(block + told for block in blocks[1:-1]), blocks[-1]])
+    (folder / "use.py").write_text("import sys\nsys.modules['nas'] = None\n" + script)
+    done = subprocess.run([sys.executable, "use.py"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *scores, answer = done.stdout.splitlines()
+    values = np.array([json.loads(line) for line in scores])
+    assert values.shape == (2 + len(INSTALLED), 1, 3)
+    assert np.ptp(values, axis=0).max() < 0.1 and np.ptp(values[:2], axis=0).max() < 2e-3
+    assert answer in CLASSES
+    figures = results(folder)
+    for text in (
+        f"{figures['winner']['test']['top1']:.2f} %",
+        f"{figures['winner']['validation']['top1']:.2f} %",
+        f"{figures['exports']['onnx-int8']['validation']['after']['top1']:.2f} %",
+        "`blue`, `green`, `red`",
+        f"width = {figures['winner']['architecture']['decisions']['width']}",
+        "## Licence",
+    ):
+        assert text in card
+
+
+def test_other_data_is_matched_by_the_names_of_classes(made: Path, tmp_path: Path) -> None:
+    file = made / "run" / "model.onnx"
+    fill(tmp_path / "two", 2, ("red", "green"), first=500)
+    told = jobs.evaluate(file, tmp_path / "two")
+    assert list(told["per_class"]) == ["green", "red"] and told["images"] == 4
+    assert told["top5"] is None and not told["own"]
+    (tmp_path / "two" / "violet").mkdir()
+    picture(0, 0).save(tmp_path / "two" / "violet" / "0.png")
+    with pytest.raises(NasError, match=r"classes that the network does not know: violet; it knows: blue, green, red"):
+        jobs.evaluate(file, tmp_path / "two")
+    fill(tmp_path / "parts" / "train", 3, first=600)
+    fill(tmp_path / "parts" / "test", 1, first=700)
+    assert jobs.evaluate(file, tmp_path / "parts")["images"] == 3
+    assert jobs.evaluate(file, tmp_path / "parts", "all")["images"] == 12
+    with pytest.raises(NasError, match="no validation split; it has train and test"):
+        jobs.evaluate(file, tmp_path / "parts", "validation")
+    with pytest.raises(NasError, match="unknown split 'tset'"):
+        jobs.evaluate(file, tmp_path / "parts", "tset")
+
+
+def test_the_data_of_the_training_keeps_its_splits(made: Path) -> None:
+    run = made / "run"
+    told = jobs.evaluate(run, made / "photos")
+    winner = results(run)["winner"]
+    assert told["split"] == "test" and told["own"]
+    assert told["top1"] == pytest.approx(winner["test"]["top1"])
+    assert told["loss"] == pytest.approx(winner["test"]["loss"], rel=1e-4)
+    whole = {split: jobs.evaluate(run / "model.onnx", made / "photos", split)["images"] for split in ("train", "all")}
+    assert whole == {"train": 72, "all": 120}
+
+
+def test_code_in_files_is_run_only_when_they_are_trusted(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "run", tmp_path / "run")
+    (tmp_path / "run" / "model.py").write_text("raise SystemExit('run')")
+    assert jobs.evaluate(tmp_path / "run", made / "photos")["images"] == 24, "a run is built from its space"
+    (tmp_path / "run" / "manifest.json").unlink()
+    for target in ("run", "run/model.py", "run/model.pt2"):
+        with pytest.raises(NasError, match="--trust"):
+            jobs.evaluate(tmp_path / target, made / "photos")
+    shutil.copy(made / "run" / "model.py", tmp_path / "run")
+    plain = jobs.evaluate(tmp_path / "run", made / "photos", trusted=True)
+    assert plain["what"] == "PyTorch, from its source"
+    assert plain["top1"] == jobs.evaluate(made / "run", made / "photos")["top1"]
+
+
+def test_files_that_cannot_be_used(made: Path, tmp_path: Path) -> None:
+    photos = made / "photos"
+    with pytest.raises(NasError, match="does not exist"):
+        jobs.evaluate(tmp_path / "none.onnx", photos)
+    with pytest.raises(NasError, match="neither manifest.json nor model.py"):
+        jobs.evaluate(tmp_path, photos)
+    (tmp_path / "model.tflite").write_bytes(b"")
+    with pytest.raises(NasError, match=r"legal: files that end in \.onnx, \.pt2, \.pte, \.xml"):
+        jobs.evaluate(tmp_path / "model.tflite", photos)
+    whole = (made / "run" / "model.onnx").read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(NasError, match="cannot be opened by onnxruntime"):
+        jobs.evaluate(tmp_path / "cut.onnx", photos)
+    silent = onnx.load_from_string(whole)
+    del silent.metadata_props[:]
+    onnx.save(silent, tmp_path / "silent.onnx")
+    with pytest.raises(NasError, match="does not say how pictures are to be prepared"):
+        jobs.evaluate(tmp_path / "silent.onnx", photos)
+    content = json.loads((made / "run" / "preprocessing.json").read_text())
+    for wrong in (
+        {"mean": [0.5]},
+        {"std": [0.0, 1.0, 1.0]},
+        {"classes": []},
+        {"input_shape": ["batch", 3, 16]},
+        {"classes": 3},
+    ):
+        with pytest.raises(NasError, match="export the network again"):
+            Preprocessing.from_json({**content, **wrong}, tmp_path)
+
+
+def test_a_network_that_cannot_be_had_in_a_format_changes_nothing(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What computes in float32 has to agree with PyTorch."""
+    archive = every_format()["torch-export"][1]
+    ordinary = type(archive).open
+
+    def shifted(self: Any, path: Path, threads: int) -> Any:
+        run = ordinary(self, path, threads)
+        return lambda images: run(images) + 0.01
+
+    monkeypatch.setattr(type(archive), "open", shifted)
+    with pytest.raises(NasError, match=r"--format torch-export: the file was not written: it differs from PyTorch by"):
+        jobs.export(made / "run", tmp_path / "out", formats=["torch-export"])
+    assert not (tmp_path / "out" / "model.pt2").exists() and not (tmp_path / "out" / "exports.json").exists()
+    with pytest.raises(NasError, match=r"unknown format 'onnx-int9'; legal: onnx, .*Did you mean 'onnx-int8'"):
+        jobs.export(made / "run", tmp_path / "none", formats=["onnx-int9"])
+    with pytest.raises(NasError, match="--calibration-images cannot be 0"):
+        jobs.export(made / "run", tmp_path / "none", formats=["onnx-int8"], calibration_images=0)
+    assert not (tmp_path / "none").exists()
+
+
+def test_data_that_is_gone_leaves_what_needs_none(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "run", tmp_path / "run")
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    manifest["data"]["fingerprint"] = "of other images"
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(
+        NasError, match=r"--format onnx-int8 reads ranges from training images, and the run's data cannot be read"
+    ):
+        jobs.export(tmp_path / "run", formats=["onnx-int8"])
+    told = jobs.export(tmp_path / "run", formats=["onnx-fp16"])
+    assert not told["real_input"] and told["formats"]["onnx-fp16"]["validation"] is None
+    one, other = (load_tensors(folder / "run" / "weights.safetensors", "weights")[0] for folder in (made, tmp_path))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", ["openvino", "executorch"])
+def test_formats_of_extras(name: str, made: Path, tmp_path: Path) -> None:
+    runtime, made_as = every_format()[name]
+    try:
+        runtime.require()
+    except NasError as error:
+        pytest.skip(str(error))
+    entry = jobs.export(made / "run", tmp_path, formats=[name])["formats"][name]
+    assert entry["comparison"]["agrees"] and entry["validation"]["same_class"] == 100
+    assert jobs.evaluate(tmp_path / made_as.main, made / "photos", "validation")["top1"] == entry["validation"]["after"]["top1"]
