@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -92,4 +93,7 @@ def _next(path: str | Path, target: Path, figures: dict[str, Any], manifest: Man
     main = next((entry["files"][-1] for entry in figures.values()), "model.onnx")
     trust = " --trust" if main.endswith(".pt2") else ""
     source = manifest.data["source"]
-    return [f"nas eval {target / main} --data {source}{trust}", f"nas show {path}"]
+    return [
+        f"nas eval {shlex.quote(str(target / main))} --data {shlex.quote(source)}{trust}",
+        f"nas show {shlex.quote(str(path))}",
+    ]

@@ -227,13 +227,16 @@ def _objects(setting: Searched) -> str:
 
 def _next_commands(path: str, setting: Setting) -> list[str]:
     if is_given(setting.config.space):
-        return [f"nas.{verb}({path!r}, space=SPACE)  # in Python, with the same object" for verb in ("show", "export")]
+        return [
+            f"nas.{verb}({path!r}, space=SPACE)  # in Python, with the same object" for verb in ("show", "retrain", "export")
+        ]
     targets = _targets(setting)
     supernet = "" if setting.space.separate else f" --supernet {setting.config.supernet or path}"
     if is_given(setting.config.data):
         return [f"nas show {path}", f"nas export {path}"]
     return [
         f"nas show {path}",
+        f"nas retrain {path}",
         f"nas export {path}",
         f"nas search{supernet} --space {shlex.quote(setting.config.space)}{targets} --evaluations 1000",
     ]

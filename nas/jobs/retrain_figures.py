@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from nas.exporting import Comparison
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunFolder
 from nas.runs.retraining import Retraining
+from nas.runs.searched import is_given
 from nas.supernet import Task
 from nas.supernet.estimated import estimated
 from nas.training import TrainingResult
@@ -70,11 +72,7 @@ def retrain_figures(
             **({"measured": known["measured"]} if "measured" in known else {}),
         },
         "onnx": comparison.to_json(),
-        "next": [
-            f"nas export {path} --format onnx-int8",
-            f"nas eval {path} --data {data['source']}",
-            f"nas show {path}",
-        ],
+        "next": _next(path, source, data["source"]),
     }
 
 
@@ -101,3 +99,16 @@ def _known(source: Run, retraining: Retraining) -> dict[str, Any]:
             name: {"count": one.count, "operators": one.operators} for name, one in counts.items() if one is not None
         },
     }
+
+
+def _next(path: str, source: Run, data: str) -> list[str]:
+    """What one does with a network that is done."""
+    if is_given(source.manifest.config.space):
+        calls = (f"export({path!r}, formats=['onnx-int8'], ", f"evaluate({path!r}, {data!r}, ", f"show({path!r}, ")
+        return [f"nas.{call}space=SPACE)  # in Python, with the same object" for call in calls]
+    quoted = shlex.quote(path)
+    return [
+        f"nas export {quoted} --format onnx-int8",
+        f"nas eval {quoted} --data {shlex.quote(data)}",
+        f"nas show {quoted}",
+    ]

@@ -1,4 +1,4 @@
-"""What leaves a run: formats that were checked in their own runtimes, files that say what their input is, and scores of any of them."""
+"""What leaves a run: formats checked in their own runtimes, files that say what their input is, and scores of any of them."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_files_that_cannot_be_used(made: Path, tmp_path: Path) -> None:
     photos = made / "photos"
     with pytest.raises(NasError, match="does not exist"):
         jobs.evaluate(tmp_path / "none.onnx", photos)
-    with pytest.raises(NasError, match="neither manifest.json nor model.py"):
+    with pytest.raises(NasError, match="neither manifest"):
         jobs.evaluate(tmp_path, photos)
     (tmp_path / "model.tflite").write_bytes(b"")
     with pytest.raises(NasError, match=r"legal: files that end in \.onnx, \.pt2, \.pte, \.xml"):
@@ -251,9 +251,7 @@ def test_data_that_is_gone_leaves_what_needs_none(made: Path, tmp_path: Path) ->
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     manifest["data"]["fingerprint"] = "of other images"
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(
-        NasError, match=r"--format onnx-int8 reads ranges from training images, and the run's data cannot be read"
-    ):
+    with pytest.raises(NasError, match="--format onnx-int8 reads ranges from training images, and the run's data"):
         jobs.export(tmp_path / "run", formats=["onnx-int8"])
     told = jobs.export(tmp_path / "run", formats=["onnx-fp16"])
     assert not told["real_input"] and told["formats"]["onnx-fp16"]["validation"] is None
