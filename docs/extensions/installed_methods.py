@@ -15,7 +15,8 @@ INTRODUCTION = """# Methods
 
 Every search space, trainer, strategy, predictor and zero-cost proxy that comes with the toolkit, the paper that it is from, and
 where the project shows that it is that method. *Tested*: tests hold it to its definition and its published figures.
-*Studied*: a [study](../studies.md) besides compares what it finds, or how fast it is. The last column names files under `tests/` and `experiments/`.
+*Studied*: a [study](../studies.md) besides compares what it finds, or how fast it is. The last column names files under
+`tests/` and `experiments/`.
 """
 
 

@@ -56,7 +56,7 @@ class Product:
     def preprocessing(self) -> Preprocessing:
         """What a picture must become, and what the scores mean."""
         data = self.manifest.data
-        kept = {name: data[name] for name in ("name", "fingerprint", "resolution", "seed") if name in data}
+        kept: dict[str, Any] = {name: data[name] for name in ("name", "fingerprint", "resolution", "seed") if name in data}
         return Preprocessing(tuple(data["classes"]), self.input_shape, tuple(data["mean"]), tuple(data["std"]), kept)
 
     def sized(self, images: torch.Tensor) -> torch.Tensor:

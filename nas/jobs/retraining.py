@@ -12,24 +12,21 @@ from nas.base.errors import NasError
 from nas.base.files import write_error, write_json, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
-from nas.jobs.chosen import choose
 from nas.jobs.model_card import model_card
 from nas.jobs.product import Product, title_of
 from nas.jobs.retrain_figures import retrain_figures
+from nas.jobs.retrain_request import chosen_network, options_of, require_searched
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
-from nas.runs.retraining import INHERIT, SCRATCH, Retrain, Retraining, recipe_for, supernet_of
+from nas.runs.retraining import INHERIT, Retrain, Retraining, recipe_for, supernet_of
 from nas.runs.run_data import data_of
 from nas.runs.setting import describe_data
 from nas.runs.stages import EVALUATION_BATCH
 from nas.searching.evaluate import score
 from nas.supernet import Space, Task
 from nas.training import Recipe, open_log, require_log, train
-
-OF_THE_RUN = ("compute", "precision", "cutout", "mixup", "cutmix", "randaugment", "seed", "allow_estimates")
-"""Options that are the run's own where nothing else is asked."""
 
 Started = Callable[[Path], None]
 
@@ -72,12 +69,12 @@ def retrain(
         NasError: whatever is wrong with what was asked; nothing is written then.
     """
     source = Run(path, space)
-    _require_searched(source, start, distill)
+    require_searched(source, start, distill)
     taught = {"distill_weight": distill_weight, "temperature": temperature}
     useless = [name for name, value in taught.items() if value is not None and not distill]
     if useless:
         raise NasError(f"--{useless[0].replace('_', '-')} belongs to --distill")
-    name, chosen = _chosen(source, architecture, runner_up)
+    name, chosen = chosen_network(source, architecture, runner_up)
     asked = Retrain.checked(
         run=str(source.path.resolve()),
         start=start,
@@ -86,7 +83,7 @@ def retrain(
         distill=distill,
         **{key: value for key, value in taught.items() if value is not None},
     )
-    retraining = _prepared(source, asked, chosen, _config(source, options))
+    retraining = _prepared(source, asked, chosen, options_of(source, options))
     steps = retraining.planned_steps()
     folder = _folder(source.path, asked, out)
     with folder.locked():
@@ -167,44 +164,6 @@ def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConf
     retraining.batches()
     _ = retraining.compute
     return retraining
-
-
-def _config(source: Run, options: dict[str, Any]) -> RunConfig:
-    """What was asked, with the run's own augmentation, precision and seed where nothing else was."""
-    run = source.manifest.config
-    own = {name: getattr(run, name) for name in OF_THE_RUN}
-    given = {name: value for name, value in options.items() if value is not None}
-    return RunConfig.checked(space=run.space, data=run.data, targets=run.targets, **{**own, **given})
-
-
-def _chosen(source: Run, architecture: str | None, runner_up: int | None) -> tuple[str, Architecture]:
-    """What to call the network, and which it is."""
-    if architecture is not None and runner_up is not None:
-        raise NasError("--arch and --runner-up both say which network is meant; give one of them")
-    if architecture is not None:
-        name, found = choose(source.space.whole, architecture)
-        return ("winner", found) if found == source.winner else (name, found)
-    if runner_up is None:
-        return "winner", source.winner
-    others = source.results["runners_up"]
-    if not 1 <= runner_up <= len(others):
-        legal = f"legal: 1 to {len(others)}" if others else "it kept none"
-        raise NasError(f"run {source.path} has no runner-up {runner_up}; {legal}")
-    return f"runner-up {runner_up}", source.space.validate(others[runner_up - 1]["architecture"])
-
-
-def _require_searched(source: Run, start: str, distill: bool) -> None:
-    """Refuse what a run cannot give: a network, weights to inherit, a supernet to teach."""
-    if start not in (INHERIT, SCRATCH):
-        raise NasError(f"a network begins with '{INHERIT}' or with '{SCRATCH}'; given '{start}'")
-    kind = source.manifest.kind
-    if kind != "search":
-        hint = f"search it with: nas search --supernet {source.path}" if kind == "train" else "give the run that it came from"
-        raise NasError(f"run {source.path} is no search whose networks could be trained; {hint}")
-    if not source.manifest.trains and start == INHERIT:
-        raise NasError(f"run {source.path} trained nothing, so that there are no weights to inherit; use --{SCRATCH}")
-    if distill and (source.space.separate or not source.manifest.trains):
-        raise NasError(f"run {source.path} has no supernet whose largest network could teach; leave out --distill")
 
 
 def _folder(run: Path, asked: Retrain, out: str | Path | None) -> RunFolder:

@@ -222,11 +222,6 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
         outcome = search_stage(folder, setting, scorer, reporter, derived=trained.facts.derived)
     reporter.say("scoring the winner on the test images, and writing PyTorch and ONNX")
     best = outcome.ranked[0]
-    network = scorer.network(best.row)
-    test = score(network, fixed_batches(setting.data, "test", EVALUATION_BATCH), setting.data.task)
-    title = f"The winner of a search of {setting.space.name}"
-    write_plain(network, folder.model, folder.weights, title, setting.trained_at.input_shape)
-    real = next(fixed_batches(setting.data, "validation", 7, 7)).images
     architecture = setting.space.decode(best.row[None])[0]
     title = title_of(manifest, setting.space)
     product = Product(scorer.network(best.row), setting.space, architecture, setting.trained_at, manifest, title)

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from shapes_run import BUDGET, SOURCE, fill
 from torch import nn
+from typer.testing import CliRunner
 
 from nas import jobs
 from nas.base.errors import NasError
+from nas.cli.app import app
 from nas.exporting.comparison import Comparison
 from nas.runs import read_manifest
 from nas.runs.retraining import recipe_for
@@ -236,3 +238,15 @@ def test_what_a_run_cannot_give(made: Path, tmp_path: Path) -> None:
     (tmp_path / "gone" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(NasError, match="has changed since run"):
         jobs.retrain(tmp_path / "gone")
+
+
+def test_the_command_says_it(made: Path, tmp_path: Path) -> None:
+    words = ["retrain", str(made / "run"), "--steps", "2", "--distill", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    assert "The winner of" in result.stdout and "taught by the supernet's largest network: 2 steps" in result.stdout
+    assert f"nas export {tmp_path / 'out'} --format onnx-int8" in result.stdout
+    again = CliRunner().invoke(app, ["resume", str(tmp_path / "out"), "--json"])
+    assert json.loads(again.stdout)["kind"] == "retrain"
+    both = CliRunner().invoke(app, ["retrain", str(made / "run"), "--inherit", "--scratch"])
+    assert both.exit_code == 2 and "give one of them" in both.stderr
