@@ -46,6 +46,6 @@ class Distilled(Alone):
 
         def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             taught = self.temperature**2 * soft_cross_entropy(scores / self.temperature, soft)
-            return (1.0 - self.weight) * context.cross_entropy(scores, targets) + self.weight * taught
+            return (1.0 - self.weight) * context.loss(scores, targets) + self.weight * taught
 
         yield Pass(np.empty(0, dtype=np.uint8), loss)
