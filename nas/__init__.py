@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nas.jobs import evaluate as evaluate
     from nas.jobs import explain as explain
     from nas.jobs import export as export
+    from nas.jobs import report as report
     from nas.jobs import resume as resume
     from nas.jobs import retrain as retrain
     from nas.jobs import search as search
@@ -58,6 +59,7 @@ _HOMES = {
     "load_data": ("nas.data", "load_data"),
     "make_divisible": ("nas.choices", "make_divisible"),
     "operator_key": ("nas.costs", "operator_key"),
+    "report": ("nas.jobs", "report"),
     "resume": ("nas.jobs", "resume"),
     "retrain": ("nas.jobs", "retrain"),
     "search": ("nas.jobs", "search"),

@@ -25,6 +25,7 @@ ORDER = (
     "measuring",
     "checking",
     "drawing",
+    "reporting",
     "jobs",
     "cli",
 )

@@ -19,6 +19,7 @@ from nas.cli.predictor import predictors_app
 from nas.cli.product import product_app
 from nas.cli.progress import TerminalReporter
 from nas.cli.proxy import proxy_app
+from nas.cli.report import report_app
 from nas.cli.show import show_app
 from nas.cli.spaces import spaces_app
 from nas.cli.together import compute_of, together
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(listing_app)
 app.add_typer(show_app)
+app.add_typer(report_app)
 app.add_typer(explain_app)
 app.add_typer(measure_app)
 app.add_typer(proxy_app)

@@ -50,8 +50,11 @@ def module_classes(space: Space, task: Task, row: np.ndarray | None = None) -> d
     Args:
         row: the architecture (D,), which spaces that build each network by itself need.
     """
-    with torch.device("meta"):
-        network = space.build_row(row, task) if isinstance(space, SeparateSpace) and row is not None else space.build(task)
+    if isinstance(space, SeparateSpace) and row is not None:
+        with torch.device("meta"):
+            network: nn.Module = space.build_row(row, task)
+    else:
+        network = space.without_memory(task)
     return {name: type(module) for name, module in network.named_modules()}
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.base.errors import NasError
 from nas.base.files import replacing
+from nas.drawing.curves import head, outline
 from nas.drawing.measure import FONT, require_matplotlib
 from nas.drawing.page import SWATCH, Page
-from nas.drawing.scene import LINE, PADDING, Box, Point, Text, Wire
+from nas.drawing.scene import LINE, PADDING, Box, Text, Wire
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,11 +41,6 @@ COLOURS = (
 """Edges of the boxes of each kind, in order of appearance; their surface is a light tint of it."""
 
 INK, FAINT, WIRE, SKIP, PLAIN = "#1c1f23", "#5c646c", "#50575e", "#c05621", "#7a828a"
-HEAD = 6.0
-"""Length of an arrow's head."""
-
-CORNER = 7.0
-"""Radius of a bend."""
 
 
 def check_suffix(path: Path) -> str:
@@ -133,63 +127,14 @@ def _wire(axes: Axes, wire: Wire) -> None:
     from matplotlib.path import Path as Outline
 
     colour = SKIP if wire.skip else WIRE
-    points = list(wire.points)
-    last, before = points[-1], points[-2]
-    ahead = wire.tangent or _direction(before, last)
-    tip = (last[0] - ahead[0] * HEAD * 0.7, last[1] - ahead[1] * HEAD * 0.7) if wire.arrow else last
-    points[-1] = tip
-    vertices, codes = _swing(points, wire.tangent) if wire.tangent else _bends(points)
-    line = Outline(vertices, codes)
+    last, line = wire.points[-1], Outline(*outline(wire))
     axes.add_patch(PathPatch(line, facecolor="none", edgecolor=colour, linewidth=1.1, capstyle="round", zorder=2))
     if wire.sum:
         axes.add_patch(Circle(last, 4.2, facecolor="white", edgecolor=colour, linewidth=1.0, zorder=4))
         for dx, dy in ((2.4, 0.0), (0.0, 2.4)):
             axes.plot([last[0] - dx, last[0] + dx], [last[1] - dy, last[1] + dy], color=colour, linewidth=1.0, zorder=5)
     elif wire.arrow:
-        across = (-ahead[1] * HEAD * 0.42, ahead[0] * HEAD * 0.42)
-        back = (last[0] - ahead[0] * HEAD, last[1] - ahead[1] * HEAD)
-        corners = [last, (back[0] + across[0], back[1] + across[1]), (back[0] - across[0], back[1] - across[1])]
-        axes.add_patch(Polygon(corners, closed=True, facecolor=colour, edgecolor="none", zorder=2.5))
-
-
-def _direction(start: Point, end: Point) -> Point:
-    length = math.dist(start, end) or 1.0
-    return (end[0] - start[0]) / length, (end[1] - start[1]) / length
-
-
-def _swing(points: Sequence[Point], tangent: Point) -> tuple[list[Point], list[int]]:
-    """Curves between the points, straight where a wire passes a layer."""
-    from matplotlib.path import Path as Outline
-
-    vertices, codes = [points[0]], [int(Outline.MOVETO)]
-    for index in range(1, len(points)):
-        start, end = points[index - 1], points[index]
-        if index % 2 == 0:
-            vertices.append(end)
-            codes.append(int(Outline.LINETO))
-            continue
-        reach = 0.5 * abs((end[0] - start[0]) * tangent[0] + (end[1] - start[1]) * tangent[1])
-        away = (start[0] + tangent[0] * reach, start[1] + tangent[1] * reach)
-        near = (end[0] - tangent[0] * reach, end[1] - tangent[1] * reach)
-        vertices += [away, near, end]
-        codes += [int(Outline.CURVE4)] * 3
-    return vertices, codes
-
-
-def _bends(points: Sequence[Point]) -> tuple[list[Point], list[int]]:
-    """Straight lines with rounded corners."""
-    from matplotlib.path import Path as Outline
-
-    vertices, codes = [points[0]], [int(Outline.MOVETO)]
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        radius = min(CORNER, math.dist(before, corner) / 2, math.dist(corner, after) / 2)
-        to, away = _direction(before, corner), _direction(corner, after)
-        vertices += [(corner[0] - to[0] * radius, corner[1] - to[1] * radius), corner]
-        vertices.append((corner[0] + away[0] * radius, corner[1] + away[1] * radius))
-        codes += [int(Outline.LINETO), int(Outline.CURVE3), int(Outline.CURVE3)]
-    vertices.append(points[-1])
-    codes.append(int(Outline.LINETO))
-    return vertices, codes
+        axes.add_patch(Polygon(head(wire), closed=True, facecolor=colour, edgecolor="none", zorder=2.5))
 
 
 def tint(colour: str) -> tuple[float, float, float]:

@@ -20,8 +20,12 @@ ROOM = 180.0
 """Width in points beyond which settings go on in the next row."""
 
 
-def network_scene(graph: networkx.DiGraph, measure: Measure) -> Scene:
-    """The panel of a graph of blocks: columns where they run one after the other, layers where they branch."""
+def network_scene(graph: networkx.DiGraph, measure: Measure, columns: int | None = None) -> Scene:
+    """The panel of a graph of blocks: columns where they run one after the other, layers where they branch.
+
+    Args:
+        columns: of blocks that run one after the other; see `nas.drawing.chain.chain_scene`.
+    """
     graph = merged(graph) if len(graph) > MANY else graph
     boxes = {node: block_box(node, graph.nodes[node], measure) for node in graph}
     order = list(graph)
@@ -32,7 +36,7 @@ def network_scene(graph: networkx.DiGraph, measure: Measure) -> Scene:
     places = {node: place for place, node in enumerate(order)}
     skips = [(places[a], places[b]) for a, b in graph.edges if places[b] > places[a] + 1]
     residual = [bool(graph.nodes[node]["residual"]) for node in order]
-    return chain_scene("", [boxes[node] for node in order], residual, skips)
+    return chain_scene("", [boxes[node] for node in order], residual, skips, columns)
 
 
 def own_scenes(graphs: Mapping[str, networkx.DiGraph], measure: Measure) -> list[Scene]:

@@ -12,6 +12,7 @@ from nas.base.progress import Reporter
 from nas.jobs.figures import lookup_figures
 from nas.jobs.readme import lookup_readme
 from nas.jobs.remeasuring import remeasure
+from nas.jobs.reports import write_report
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, reduction_of, search_stage
 from nas.runs.folder import create_folder
@@ -53,7 +54,7 @@ def begin_lookup(
         write_manifest(folder.path, manifest)
         if started is not None:
             started(folder.path)
-        return _finish(folder, setting, reporter, space)
+        return _finish(folder, manifest, setting, reporter, space)
 
 
 def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None, data: Any = None) -> Run:
@@ -71,14 +72,15 @@ def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, giv
                 f"the data at {manifest.data['source']} has changed since run {folder.path} began; restore it, or begin a new "
                 "run"
             )
-        return _finish(folder, setting, reporter, space)
+        return _finish(folder, manifest, setting, reporter, space)
 
 
-def _finish(folder: RunFolder, setting: LookedUp, reporter: Reporter, space: Space) -> Run:
+def _finish(folder: RunFolder, manifest: Manifest, setting: LookedUp, reporter: Reporter, space: Space) -> Run:
     outcome = search_stage(folder, setting, setting.evaluator, reporter)
     figures = lookup_figures(folder, setting, outcome)
     remeasure(setting.space, figures, reporter)
     write_json(folder.winner, figures["winner"])
     write_text(folder.readme, lookup_readme(figures))
     write_json(folder.results, figures)
+    write_report(folder, manifest, figures, setting.space)
     return Run(folder.path, space)

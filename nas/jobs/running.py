@@ -19,6 +19,7 @@ from nas.jobs.model_card import model_card
 from nas.jobs.product import Product, title_of
 from nas.jobs.readme import search_readme, training_readme
 from nas.jobs.remeasuring import remeasure
+from nas.jobs.reports import write_report
 from nas.jobs.retraining import resume_retraining
 from nas.jobs.run import Run
 from nas.runs import (
@@ -40,7 +41,7 @@ from nas.runs import (
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
 from nas.runs.named import evaluated_as
-from nas.runs.searched import data_of, fingerprint, reference, require_given, space_of, with_estimates
+from nas.runs.searched import data_of, fingerprint, is_given, reference, require_given, space_of, with_estimates
 from nas.runs.setting import describe_data, planned_steps
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import read_facts
@@ -199,10 +200,13 @@ def _says_nothing_of_evaluations(options: dict[str, Any]) -> bool:
 
 
 def _finished(path: str | Path, space: Space | None) -> Run:
-    """A run that is complete already."""
+    """A run that is complete already; gets its page where a kill came before that."""
     if not current_ranks().leads:
         raise Follower
-    return Run(path, space)
+    run = Run(path, space)
+    if not run.folder.report.exists() and not (space is None and is_given(run.manifest.config.space)):
+        write_report(run.folder, run.manifest, run.results, run.space)
+    return run
 
 
 def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: Reporter, space: Space | None = None) -> Run:
@@ -217,6 +221,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
             figures = training_figures(folder, manifest, setting, trained)
             write_text(folder.readme, training_readme(figures))
             write_json(folder.results, figures)
+            write_report(folder, manifest, figures, setting.space)
             return Run(folder.path, space)
         scorer, training = supernet_scorer(setting, trained), supernet_training(trained)
         outcome = search_stage(folder, setting, scorer, reporter, derived=trained.facts.derived)
@@ -233,5 +238,6 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     write_text(folder.readme, search_readme(figures))
     write_text(folder.card, model_card(figures, manifest, product.preprocessing, {}))
     write_json(folder.results, figures)
+    write_report(folder, manifest, figures, setting.space)
     shutil.rmtree(folder.candidates, ignore_errors=True)
     return Run(folder.path, space)

@@ -12,6 +12,7 @@ from nas.architectures import Bound, sample_bounded
 from nas.base.errors import NasError
 from nas.base.seeds import generator
 from nas.choices import Option
+from nas.costs import RowCost
 from nas.data.tasks import METRICS
 from nas.predicting import ProxyScorer
 from nas.runs.config import RunConfig
@@ -89,6 +90,14 @@ class Searched:
     def opened(self, name: str, problem: Problem) -> Strategy:
         """The strategy of that name with the options asked for. Raises NasError where it cannot search the problem."""
         return make_strategy(name, open_strategy(name), problem, self.config.seed, self.config.strategy_options)
+
+    @property
+    def plotted(self) -> dict[str, RowCost]:
+        """What every evaluated architecture is shown with besides what its evaluation found: the costs that targets bound and
+        objectives name, multiply-adds and parameters."""
+        named = [target.metric for target in self.targets] + [one.name for one in self.objectives if one.cheap]
+        names = dict.fromkeys([*named, "macs", "params"])
+        return {name: self.space.compiled(name, self.deployed_at) for name in names}
 
     @property
     def chosen_by_target(self) -> bool:

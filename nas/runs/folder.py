@@ -95,6 +95,11 @@ class RunFolder:
         return self.path / "explanation.json"
 
     @property
+    def report(self) -> Path:
+        """The same as one page to look at."""
+        return self.path / "report.html"
+
+    @property
     def readme(self) -> Path:
         """The same for people."""
         return self.path / "README.md"

@@ -73,7 +73,7 @@ def search_stage(
         setting.proxies.keep(folder.proxies)
     plain = asked == "random" and not setting.asked.filters and setting.asked.warm_start is None
     histories = [
-        StudyHistory(folder.study, study, setting.space, problem.objectives)
+        StudyHistory(folder.study, study, setting.space, problem.objectives, setting.plotted)
         for study in ("search", *["baseline"] * (not plain))
     ]
     known: Known = {}

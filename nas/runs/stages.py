@@ -11,6 +11,7 @@ import numpy as np
 
 from nas.base.progress import Reporter
 from nas.data import Batch, fixed_batches
+from nas.runs.curve import curve_of, write_curve
 from nas.runs.folder import RunFolder
 from nas.runs.setting import Setting, describe_data
 from nas.runs.trained import FORMAT, SupernetFacts, load_trained, locate, read_facts, write_trained
@@ -58,6 +59,8 @@ def train_stage(folder: RunFolder, setting: Setting, steps: int, reporter: Repor
         metrics={"steps": steps, "seconds": round(result.seconds, 1), "last_loss": result.losses[-1]},
         derived=derived,
     )
+    phases = stepper.trainer.phases(steps, setting.recipe)
+    write_curve(folder.supernet, curve_of(result.losses, steps, phases))
     write_trained(folder.supernet, stepper.supernet, facts)
     folder.checkpoint.unlink(missing_ok=True)
     return Trained(stepper.supernet, facts)

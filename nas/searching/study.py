@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,7 @@ from nas.architectures import SearchSpace
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.files import write_error
+from nas.costs import RowCost
 from nas.searching.history import ArrayHistory, Trial
 from nas.searching.problem import TOP1, Objective, figure
 
@@ -32,15 +35,24 @@ class StudyHistory:
         path: the journal file; made when it does not exist. Only one process may write it: hold the run's lock.
         name: several studies share a file.
         objectives: one, or several; a trial's values stand in this order.
+        costs: what architectures cost by name, written beside each trial for tools that know nothing of the space.
     """
 
-    def __init__(self, path: Path, name: str, space: SearchSpace, objectives: Objective | Sequence[Objective] = TOP1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        space: SearchSpace,
+        objectives: Objective | Sequence[Objective] = TOP1,
+        costs: Mapping[str, RowCost] = MappingProxyType({}),
+    ) -> None:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.path = path
         self._space = space
+        self._costs = costs
         self._array = ArrayHistory(len(space.decisions), objectives)
         self._mend(path)
         try:
@@ -94,6 +106,7 @@ class StudyHistory:
         attributes = {
             "row": trial.row.tolist(),
             "metrics": dict(trial.metrics),
+            "costs": {} if failed else self._costs_of(trial),
             "failure": trial.failure,
             "fidelity": trial.fidelity,
         }
@@ -109,6 +122,12 @@ class StudyHistory:
         except OSError as error:
             raise write_error(self.path, error) from error
         self._remember(trial)
+
+    def _costs_of(self, trial: Trial) -> dict[str, float]:
+        """The costs of an architecture; without those that a device's table does not know."""
+        row = np.asfortranarray(trial.row[None])
+        found = {name: float(cost(row)[0]) for name, cost in self._costs.items()}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _remember(self, trial: Trial) -> None:
         self._array.add(trial)
@@ -130,7 +149,12 @@ class StudyHistory:
 
 
 def read_trials(path: Path, space: SearchSpace) -> list[Trial]:
-    """Every evaluation of every study in a file, whatever their objectives were.
+    """Every evaluation of every study in a file, whatever their objectives were. Raises NasError as `read_studies` does."""
+    return [trial for trials in read_studies(path, space).values() for trial in trials]
+
+
+def read_studies(path: Path, space: SearchSpace) -> dict[str, list[Trial]]:
+    """Every evaluation of every study in a file, in order, by the name of the study.
 
     Raises:
         NasError: it does not exist, cannot be read, or was not written by this program.
@@ -144,10 +168,10 @@ def read_trials(path: Path, space: SearchSpace) -> list[Trial]:
     try:
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
         studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
-        trials = [trial for study in studies for trial in study.get_trials(deepcopy=False)]
+        trials = {study.study_name: study.get_trials(deepcopy=False) for study in studies}
     except Exception as error:
         raise NasError(f"study {path} cannot be read: {type(error).__name__}: {error}") from error
-    return [_read(trial, space, path) for trial in trials]
+    return {name: [_read(trial, space, path) for trial in found] for name, found in trials.items()}
 
 
 def _read(trial: optuna.trial.FrozenTrial, space: SearchSpace, path: Path) -> Trial:

@@ -34,6 +34,13 @@ def load_tensors(path: Path, what: str) -> tuple[dict[str, torch.Tensor], dict[s
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118  not a mapping
 
 
+def load_tensor(path: Path, name: str, what: str) -> torch.Tensor | None:
+    """One tensor of a file, None where it has none of that name. Raises NasError as `load_tensors` does."""
+    with _opened(path, what) as file:
+        found: torch.Tensor | None = file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118  not a mapping
+        return found
+
+
 def load_metadata(path: Path, what: str) -> dict[str, str]:
     """A file's metadata alone. Raises NasError when it is missing, truncated or no such file."""
     with _opened(path, what) as file:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from nas.base.errors import NasError
-from nas.supernet.weights import load_metadata, load_tensors, save_tensors
+from nas.supernet.weights import load_metadata, load_tensor, load_tensors, save_tensors
 
 FORMAT = "1"
 WEIGHTS, OPTIMISER = "weights/", "optimiser/"
@@ -54,6 +54,12 @@ def save_checkpoint(
 def read_facts(path: Path) -> dict[str, Any]:
     """The facts of a checkpoint but the losses. Raises NasError where it is missing, truncated or of another version."""
     return _facts(path, load_metadata(path, "checkpoint"))
+
+
+def read_losses(path: Path) -> list[float]:
+    """The losses of all steps that a checkpoint knows. Raises NasError as `read_facts` does."""
+    found = load_tensor(path, LOSSES, "checkpoint")
+    return [] if found is None else [float(loss) for loss in found.tolist()]
 
 
 def load_checkpoint(
