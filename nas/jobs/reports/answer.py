@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ def answer_of(figures: Mapping[str, Any]) -> str:
     beside = figures["random_search"]
     name = measured(figures)[-1]
     random = f"; random search's best has {_value(name, beside['best'])}" if beside else ""
-    return f"{_of(figures, search['evaluations'])} has {has} at {costs}{tested}{random}."
+    return _unbroken(f"{_of(figures, search['evaluations'])} has {has} at {costs}{tested}{random}.")
 
 
 def tiles_of(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -102,6 +103,11 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _unbroken(text: str) -> str:
+    """The same, with figures and units that stay on one line."""
+    return re.sub(r"(?<=\d) (?=(?:%|ms|mJ|[kMG]?B?)(?:\W|$))", "\u00a0", text)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -85,7 +85,7 @@ function bounds(made, spec) {
   if (spec.limit.x !== undefined) {
     const left = made.x(spec.limit.x);
     made.drawing.append(shape('line', { class: 'limit', x1: left, x2: left, y1: made.margin.top, y2: made.height - made.margin.bottom }));
-    made.drawing.append(shape('text', { class: 'limit-text', x: left - 5, y: made.margin.top + 12, 'text-anchor': 'end' }, shown(spec.limit.x, spec.x)));
+    made.drawing.append(shape('text', { class: 'limit-text', x: left - 5, y: made.height - made.margin.bottom - 6, 'text-anchor': 'end' }, shown(spec.limit.x, spec.x)));
   }
   if (spec.limit.y !== undefined) {
     const top = made.y(spec.limit.y);
