@@ -27,6 +27,7 @@ ORDER = (
     "drawing",
     "reporting",
     "jobs",
+    "watching",
     "cli",
 )
 """A room imports itself and earlier rooms."""

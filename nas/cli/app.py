@@ -23,6 +23,7 @@ from nas.cli.report import report_app
 from nas.cli.show import show_app
 from nas.cli.spaces import spaces_app
 from nas.cli.together import compute_of, together
+from nas.cli.watch import watch_app
 
 app = typer.Typer(
     name="nas",
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(listing_app)
 app.add_typer(show_app)
 app.add_typer(report_app)
+app.add_typer(watch_app)
 app.add_typer(explain_app)
 app.add_typer(measure_app)
 app.add_typer(proxy_app)

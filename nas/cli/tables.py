@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -26,6 +27,7 @@ from nas.jobs.readme import (
     untrained_note,
     winner_line,
 )
+from nas.runs import RunFolder
 
 
 def open_console() -> Console:
@@ -55,7 +57,7 @@ def print_search(figures: Mapping[str, Any]) -> None:
     )
     for note in notes(figures):
         console.print(f"- {note}", style="dim")
-    console.print(f"\nEverything is in {figures['run']}")
+    _place(console, figures)
     print_next(console, figures)
 
 
@@ -66,7 +68,7 @@ def print_lookup(figures: Mapping[str, Any]) -> None:
     console.print(untrained_note(figures))
     for note in search_notes(figures):
         console.print(f"- {note}", style="dim")
-    console.print(f"\nEverything is in {figures['run']}")
+    _place(console, figures)
     print_next(console, figures)
 
 
@@ -90,7 +92,7 @@ def print_training(figures: Mapping[str, Any]) -> None:
     )
     if figures["derived"]:
         console.print("The training arrived at an architecture; a search takes it unless another strategy is asked for.")
-    console.print(f"\nEverything is in {figures['run']}")
+    _place(console, figures)
     print_next(console, figures)
 
 
@@ -190,6 +192,11 @@ def _print_figures(console: Console, described: Mapping[str, Any], title: str) -
         legal = f" ({', '.join(figure['legal'])})" if figure["legal"] else ""
         table.add_row(figure["name"], _figure(figure["default"]), figure["origin"], figure["meaning"] + legal)
     console.print(table)
+
+
+def _place(console: Console, figures: Mapping[str, Any]) -> None:
+    run = figures["run"]
+    console.print(f"\nEverything is in {run}; to look at: {RunFolder(Path(run)).report}", soft_wrap=True)
 
 
 def print_next(console: Console, figures: Mapping[str, Any]) -> None:

@@ -215,6 +215,7 @@ def search_readme(figures: Mapping[str, Any]) -> str:
         "| file | holds |",
         "|---|---|",
         "| `manifest.json` | everything that was asked, versions, seeds |",
+        "| `report.html` | this page with plots; it needs no network |",
         "| `results.json` | every figure of this page and more |",
         "| `winner.json` | the winning architecture and its figures |",
         "| `model.py`, `weights.safetensors` | the winner in plain PyTorch |",

@@ -69,8 +69,11 @@ def read_curve(folder: Path) -> Curve | None:
 
 
 def curve_so_far(folder: RunFolder) -> Curve | None:
-    """The curve of a training that goes on, as far as its last checkpoint; None where there is none."""
+    """The curve of a training that goes on, as far as its last checkpoint; None where there is none. Raises NasError for
+    a damaged one."""
     if not folder.checkpoint.exists():
         return None
-    facts = read_facts(folder.checkpoint)
-    return curve_of(read_losses(folder.checkpoint), int(facts["plan"]["steps"]))
+    try:
+        return curve_of(read_losses(folder.checkpoint), int(read_facts(folder.checkpoint)["plan"]["steps"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise NasError(f"checkpoint {folder.checkpoint} was not written by this program: {type(error).__name__}") from error

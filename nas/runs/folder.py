@@ -13,6 +13,9 @@ from filelock import FileLock, Timeout
 from nas.base.errors import NasError
 from nas.base.files import write_error
 
+PATIENCE = 0.5
+"""Seconds for which a held run is waited for: whoever asks whether it is held has it for less."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -113,12 +116,26 @@ class RunFolder:
         """
         try:
             lock = FileLock(self.path / ".lock")
-            with lock.acquire(timeout=0):
+            with lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 10):
                 yield
         except Timeout as error:
             raise NasError(f"run {self.path} is in use by another process; wait for it, or stop it first") from error
         except PermissionError as error:
             raise write_error(self.path / ".lock", error) from error
+
+    @property
+    def is_held(self) -> bool:
+        """Whether some process works on the run now. Asking takes a moment, for which `locked` waits."""
+        import fcntl
+
+        try:
+            with (self.path / ".lock").open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
 
 def create_folder(out: Path | None, name: str) -> RunFolder:

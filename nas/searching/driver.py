@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
 from nas.searching.fidelity import TOLERANCE, affordable, checked, spent
 from nas.searching.history import REFUSED, History, Trial
-from nas.searching.problem import keys
+from nas.searching.problem import Problem, keys
 from nas.searching.strategy import Strategy
 
 Evaluate = Callable[..., Mapping[str, float]]
@@ -61,6 +62,7 @@ def search(
     needed = [objective.name for objective in strategy.problem.objectives if not objective.cheap]
     reporter.start(title, evaluations, _whole(history))
     said: str | None = None
+    best = _Best(strategy.problem)
     try:
         while spent(history) < evaluations - TOLERANCE:
             rows, fidelity = strategy.ask(history), checked(strategy.fidelity(history))
@@ -77,8 +79,7 @@ def search(
                     history.add(Trial(row, failure=reason, fidelity=REFUSED))
                 else:
                     history.add(_trial(key, row, fidelity, evaluate, known, needed))
-                best = float(history.scores().max())
-                reporter.advance(_whole(history), f"best {best:.2f}" if np.isfinite(best) else "")
+                reporter.advance(_whole(history), best.told(history))
             if _ends(history, reporter, hopeless):
                 break
     finally:
@@ -99,6 +100,33 @@ def _ends(history: History, reporter: Reporter, hopeless: int) -> bool:
         raise NasError(f"the filter refused the first {MOST_REFUSED} proposals; let it keep a larger share")
     reporter.say(f"the filter refused the last {MOST_REFUSED} proposals: the search ends here")
     return True
+
+
+class _Best:
+    """The best evaluation so far in words, worked out when there is a better one."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._seen, self._place, self._top, self._text = 0, -1, -np.inf, ""
+
+    def told(self, history: History) -> str:
+        """What it scored, and what it costs of what is bounded or searched for; empty where nothing succeeded."""
+        scores = history.scores(self._seen)
+        if len(scores) and scores.max() > self._top:
+            self._place, self._top = self._seen + int(scores.argmax()), float(scores.max())
+            self._text = self._words(history.rows(self._place)[:1])
+        self._seen += len(scores)
+        return self._text
+
+    def _words(self, row: Rows) -> str:
+        problem = self.problem
+        first = problem.objective
+        costs = {bound.metric: bound.show(float(bound.measure(row)[0])) for bound in problem.bounds}
+        for one in problem.objectives[1:]:
+            if one.measure is not None:
+                costs[one.name] = one.show(float(one.measure(row)[0]))
+        words = [f"best {first.name} {first.show(first.sign * self._top)}", *(f"{name} {cost}" for name, cost in costs.items())]
+        return ", ".join(words)
 
 
 def _whole(history: History) -> int:

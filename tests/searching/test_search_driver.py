@@ -78,7 +78,8 @@ def test_it_stops_at_the_number_asked_for_and_reports_on_the_way(kind: Any, eval
     assert len(history) == len(scoring.asked) == evaluations
     assert reporter.started == ("looking", evaluations, 0)
     assert reporter.done == list(range(1, evaluations + 1))
-    assert reporter.notes[-1] == f"best {history.scores().max():.2f}"
+    best = history.rows()[history.scores().argmax()]
+    assert reporter.notes[-1] == f"best top1 {history.scores().max():.2f} %, sum {float(best.sum())}"
     assert reporter.finished == 1
     np.testing.assert_array_equal(history.scores(), linear(history.rows()))
 
