@@ -47,18 +47,17 @@ class StudyHistory:
         costs: Mapping[str, RowCost] = MappingProxyType({}),
     ) -> None:
         import optuna
-        from optuna.storages.journal import JournalFileBackend
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        from nas.searching.journal import open_journal
+
         self.path = path
         self._space = space
         self._costs = costs
         self._array = ArrayHistory(len(space.decisions), objectives)
         self._mend(path)
         try:
-            storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
             self._study = optuna.create_study(
-                storage=storage,
+                storage=open_journal(path),
                 study_name=name,
                 directions=[objective.direction for objective in self._array.objectives],
                 load_if_exists=True,
@@ -159,16 +158,13 @@ def read_studies(path: Path, space: SearchSpace) -> dict[str, list[Trial]]:
     Raises:
         NasError: it does not exist, cannot be read, or was not written by this program.
     """
-    import optuna
-    from optuna.storages.journal import JournalFileBackend
+    from nas.searching.journal import open_journal
 
     if not path.exists():
         raise NasError(f"study {path} does not exist: the run has lost its evaluations")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
-        studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
-        trials = {study.study_name: study.get_trials(deepcopy=False) for study in studies}
+        storage = open_journal(path)
+        trials = {one.study_name: storage.get_all_trials(one._study_id, deepcopy=False) for one in storage.get_all_studies()}
     except Exception as error:
         raise NasError(f"study {path} cannot be read: {type(error).__name__}: {error}") from error
     return {name: [_read(trial, space, path) for trial in found] for name, found in trials.items()}

@@ -68,14 +68,12 @@ class Studies:
 
     def _storage(self, path: Path) -> Any:
         """An open journal; opened anew where the file was replaced or has become shorter."""
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
+        from nas.searching.journal import open_journal
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         now = path.stat()
         known = self._open.pop(path, None)
         if known is None or known[0][0] != now.st_ino or known[0][1] > now.st_size:
-            known = ((now.st_ino, now.st_size), optuna.storages.JournalStorage(JournalFileBackend(str(path))))
+            known = ((now.st_ino, now.st_size), open_journal(path))
         self._open[path] = ((now.st_ino, now.st_size), known[1])
         while len(self._open) > KEPT:
             self._open.pop(next(iter(self._open)))
