@@ -11,8 +11,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 UNUSED = ("distributions", "params")
-"""What a line of the journal says twice: a trial's row, among its attributes, is its decisions in short. The written-out form is
-for other tools, and making Optuna's objects of it takes most of the time of opening a study."""
+"""What a line of the journal says twice: a trial's row, among its attributes, is its decisions in short. The written-out form
+is for other tools, and making Optuna's objects of it takes most of the time of opening a study."""
 
 
 class _Rows(JournalFileBackend):

@@ -18,6 +18,8 @@ from tiny_search import conditional_space, decisions
 from nas.architectures import SearchSpace
 from nas.base.errors import NasError
 from nas.searching import Objective, StudyHistory, Trial
+from nas.searching.journal import open_journal
+from nas.searching.study import read_studies
 
 SPACE = conditional_space()
 
@@ -81,6 +83,41 @@ def test_a_study_opens_in_plain_optuna(tmp_path: Path) -> None:
     assert study.best_params == dict(SPACE.decode(rows(6)[:1])[0])
     assert study.best_trial.user_attrs["metrics"]["loss"] == 0.0
     assert study.direction is optuna.study.StudyDirection.MAXIMIZE
+
+
+class Cost:
+    """The sum of the codes; nothing is known of the largest ones."""
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        found = rows.sum(axis=1).astype(float)
+        return np.where(rows[:, 1] == 3, np.inf, found)
+
+    def minimum(self) -> float:
+        return 0.0
+
+
+def test_costs_stand_beside_each_trial_for_other_tools(tmp_path: Path) -> None:
+    history = StudyHistory(tmp_path / "study", "main", SPACE, costs={"sum": Cost()})
+    drawn = rows(12)
+    for row in drawn:
+        history.add(Trial(row, {"top1": 1.0}))
+    written = [trial.user_attrs["costs"] for trial in plain(tmp_path / "study").trials]
+    assert written == [{} if row[1] == 3 else {"sum": float(row.sum())} for row in drawn]
+    assert {} in written and any(written)
+
+
+def test_studies_are_read_by_name_without_what_they_say_twice(tmp_path: Path) -> None:
+    first = filled(tmp_path / "study")
+    second = filled(tmp_path / "study", 3, "other")
+    found = read_studies(tmp_path / "study", SPACE)
+    assert list(found) == ["main", "other"]
+    for history, trials in zip((first, second), found.values(), strict=True):
+        assert [trial.row.tolist() for trial in trials] == history.rows().tolist()
+        assert [trial.metrics for trial in trials] == [trial.metrics for trial in history.trials]
+    storage = open_journal(tmp_path / "study")
+    kept = storage.get_all_trials(0, deepcopy=False)
+    assert not any(trial.params for trial in kept)
+    assert all(trial.params for trial in plain(tmp_path / "study").trials)
 
 
 def test_a_figure_that_is_minimised_is_minimised_in_optuna_too(tmp_path: Path) -> None:

@@ -47,7 +47,13 @@ def report(path: str | Path, out: str | Path | None = None, space: Space | None 
     file = run.folder.report if out is None else Path(out)
     if file.is_dir():
         raise NasError(f"{file} is a folder; give the page a name, such as {file / 'report.html'}")
-    write_report(run.folder, run.manifest, run.results, run.space, file)
+    try:
+        write_report(run.folder, run.manifest, run.results, run.space, file)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise NasError(
+            f"the results of run {path} are damaged or of another version: {type(error).__name__}: {error}; "
+            f"'nas show {path}' may still read them"
+        ) from error
     return {"run": str(path), "file": str(file), "bytes": file.stat().st_size}
 
 
