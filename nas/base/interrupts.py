@@ -32,3 +32,26 @@ def held_interrupt() -> Iterator[Callable[[], bool]]:
         yield lambda: came
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in what runs inside once so many seconds have passed.
+
+    A library that holds Python up is interrupted when it comes back. Only the main thread can be interrupted; elsewhere, and
+    on systems without interval timers, there is no limit.
+    """
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done after {seconds:g} s, the time limit of an evaluation")
+
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

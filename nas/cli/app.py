@@ -8,11 +8,13 @@ from typing import Annotated, Any, Optional
 import typer
 
 from nas.cli import options, search_options
+from nas.cli.bench import bench_app
 from nas.cli.config import config_app
 from nas.cli.configured import configurable
 from nas.cli.devices import devices_app
 from nas.cli.explain import explain_app
 from nas.cli.guard import guarded, print_json
+from nas.cli.join import join_run
 from nas.cli.listing import listing_app
 from nas.cli.measure import measure_app
 from nas.cli.predictor import predictors_app
@@ -39,6 +41,7 @@ app.add_typer(report_app)
 app.add_typer(watch_app)
 app.add_typer(explain_app)
 app.add_typer(measure_app)
+app.add_typer(bench_app)
 app.add_typer(proxy_app)
 app.add_typer(predictors_app)
 app.add_typer(product_app)
@@ -52,6 +55,7 @@ def _terminal_reporter() -> Any:
 
 @app.command()
 def search(
+    context: typer.Context,
     space: options.Space = "mbconv",
     target: search_options.Targets = None,
     data: options.Data = None,
@@ -61,6 +65,11 @@ def search(
     class_weights: options.ClassWeights = "none",
     supernet: search_options.Supernet = None,
     evaluate: search_options.Evaluate = None,
+    executor: search_options.Executor = None,
+    workers: search_options.Workers = None,
+    storage: search_options.Storage = None,
+    join: search_options.Join = None,
+    time_limit: search_options.TimeLimit = None,
     trainer: options.Trainer = "uniform",
     objective: search_options.Objectives = None,
     filter_: search_options.Filters = None,
@@ -92,6 +101,9 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Train a supernet, search it under the targets, and export the winner."""
+    if join is not None:
+        join_run(join, storage, json, context)
+        return
     resumable: list[Path] = []
     with together(json, resumable, devices, compute):
         settings = options.settings(set_)
@@ -112,6 +124,10 @@ def search(
             class_weights=class_weights,
             supernet=supernet,
             evaluate=evaluate,
+            executor=executor,
+            workers=workers,
+            storage=storage,
+            time_limit=time_limit,
             trainer=trainer,
             objectives=tuple(objective or ()),
             reward=reward,
@@ -217,6 +233,9 @@ def train(
 def resume(
     run: options.RunArgument,
     devices: options.Devices = None,
+    executor: search_options.Executor = None,
+    workers: search_options.Workers = None,
+    storage: search_options.Storage = None,
     json: options.Json = False,
 ) -> None:
     """Go on with a run after any interruption."""
@@ -224,7 +243,7 @@ def resume(
         from nas import jobs
         from nas.cli.tables import print_lookup, print_search, print_training
 
-        results = jobs.resume(run, _terminal_reporter()).results
+        results = jobs.resume(run, _terminal_reporter(), executor=executor, workers=workers, storage=storage).results
         if json:
             print_json(results)
         elif results["kind"] == "train":

@@ -87,3 +87,29 @@ DeployResolution = Annotated[
         help="Side of the images on the device, at which costs are counted. [default: the device table's, else the space's own]"
     ),
 ]
+Executor = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="ray[:ADDRESS]",
+        help="Make the evaluations on a Ray cluster: the one at the address, or that of this machine, or its own cores.",
+    ),
+]
+Workers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(help="How many Ray workers evaluate at once. [default: one for each core, or GPU, of the cluster]"),
+]
+Storage = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="URL",
+        help="Share the evaluations out by a database, so that other machines can join: postgresql://user@host/name.",
+    ),
+]
+Join = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="RUN", help="Help with a search that another machine began with --storage; give the same --storage."),
+]
+TimeLimit = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(metavar="SECONDS", help="An evaluation that takes longer counts as failed. [default: none]"),
+]

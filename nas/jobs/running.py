@@ -22,6 +22,7 @@ from nas.jobs.remeasuring import remeasure
 from nas.jobs.reports import write_report
 from nas.jobs.retraining import resume_retraining
 from nas.jobs.run import Run
+from nas.jobs.searching import evaluated_by, searched
 from nas.runs import (
     Manifest,
     RunConfig,
@@ -34,10 +35,10 @@ from nas.runs import (
     proxies_alone,
     read_manifest,
     reduction_of,
-    search_stage,
     supernet_scorer,
     train_stage,
 )
+from nas.runs.executing import check_executor
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
 from nas.runs.named import evaluated_as
@@ -77,7 +78,8 @@ def search(
         options: any field of `nas.runs.RunConfig`: trainer, strategy, steps, epochs, minutes, evaluations, seed,
             resolution, deploy_resolution, path_column, label_columns, task, class_weights, supernet, compute, precision,
             cutout, mixup, cutmix, randaugment, log, settings, validation_images, calibration_images, objectives, reward,
-            strategy_options, evaluate, filters, warm_start, proxy_images, allow_estimates.
+            strategy_options, evaluate, filters, warm_start, proxy_images, allow_estimates, executor,
+            workers, storage, time_limit.
 
     Several processes of one `torch.distributed` group may call this together: they train together, and the first one alone
     writes, searches and returns.
@@ -104,12 +106,23 @@ def train(
     return _begin("train", space, (), data, out, reporter, started, options)
 
 
-def resume(path: str | Path, reporter: Reporter | None = None, space: Space | None = None, data: Any = None) -> Run:
+def resume(
+    path: str | Path,
+    reporter: Reporter | None = None,
+    space: Space | None = None,
+    data: Any = None,
+    executor: str | None = None,
+    workers: int | None = None,
+    storage: str | None = None,
+) -> Run:
     """Go on with a run after any interruption; a finished run is returned as it is.
 
     Args:
         space: for a run that was begun with a space that only exists as an object: the same again.
         data: the same for its data.
+        executor: makes the evaluations from now on, see `nas.runs.executing`; by default as before.
+        workers: of the executor.
+        storage: the database from now on, its password included, which a run does not keep.
 
     Raises:
         NasError: no run, half-written, of another version, in use, or its data or its space has changed.
@@ -119,6 +132,9 @@ def resume(path: str | Path, reporter: Reporter | None = None, space: Space | No
     manifest = ranks.share(lambda: read_manifest(folder.path))
     if ranks.share(folder.results.exists):
         return _finished(path, space)
+    elsewhere = {name: value for name, value in (("executor", executor), ("workers", workers), ("storage", storage)) if value}
+    if elsewhere and (manifest.kind == "retrain" or not manifest.trains):
+        raise NasError(f"run {path} makes no evaluations that others could make; leave out --{next(iter(elsewhere))}")
     if manifest.kind == "retrain":
         return resume_retraining(folder, manifest, reporter or Silent(), space)
     if not manifest.trains:
@@ -126,7 +142,8 @@ def resume(path: str | Path, reporter: Reporter | None = None, space: Space | No
     with folder.locked() if ranks.leads else contextlib.nullcontext():
         scores = folder.proxies if ranks.leads else None
         require_given(manifest, data)
-        setting = prepare(manifest.config, space_of(manifest, space), scores, data, manifest.data.get("left_out"))
+        config = evaluated_by(manifest.config, elsewhere)
+        setting = prepare(config, space_of(manifest, space), scores, data, manifest.data.get("left_out"))
         if setting.data.fingerprint != manifest.data["fingerprint"]:
             raise NasError(
                 f"the data at {manifest.data['source']} has changed since run {path} began; restore it, or begin a new run"
@@ -164,6 +181,7 @@ def _begin(
     if options.get("evaluate") is not None:
         options["evaluate"] = str(Path(options["evaluate"]).resolve())
     config = RunConfig.checked(space=reference(opened if reduction else space), targets=tuple(targets), data=source, **options)
+    check_executor(config)
     if config.allow_estimates:
         opened = with_estimates(opened)
     if kind == "search" and (config.evaluate is not None or proxies_alone(config, opened)):
@@ -214,7 +232,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     if setting.space.separate:
         scorer: Scorer = candidate_scorer(folder, setting, steps)
         training = candidate_training(setting, steps)
-        outcome = search_stage(folder, setting, scorer, reporter, candidate_scorer(folder, setting, steps, keep=False))
+        outcome = searched(folder, manifest, setting, scorer, reporter)
     else:
         trained = train_stage(folder, setting, steps, reporter)
         if manifest.kind == "train":
@@ -224,7 +242,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
             write_report(folder, manifest, figures, setting.space)
             return Run(folder.path, space)
         scorer, training = supernet_scorer(setting, trained), supernet_training(trained)
-        outcome = search_stage(folder, setting, scorer, reporter, derived=trained.facts.derived)
+        outcome = searched(folder, manifest, setting, scorer, reporter, trained.facts.derived)
     reporter.say("scoring the winner on the test images, and writing PyTorch and ONNX")
     best = outcome.ranked[0]
     architecture = setting.space.decode(best.row[None])[0]

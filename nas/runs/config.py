@@ -42,6 +42,10 @@ class RunConfig(BaseModel):
     allow_estimates: bool = False
     supernet: str | None = None
     evaluate: str | None = None
+    executor: str | None = None
+    workers: int | None = Field(None, gt=0)
+    storage: str | None = None
+    time_limit: float | None = Field(None, gt=0, allow_inf_nan=False)
     compute: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     cutout: int = Field(0, ge=0)

@@ -19,7 +19,7 @@ from nas.searching import ArrayHistory, PredictorEvaluator, TableEvaluator
 from nas.searching.known_results import open_results
 from nas.supernet import Space, Task
 
-UNUSED = ("supernet", "steps", "epochs", "minutes")
+UNUSED = ("supernet", "steps", "epochs", "minutes", "executor", "workers", "storage")
 """Options of trainings, which are refused here; those with a default of their own are ignored."""
 
 

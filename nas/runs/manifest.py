@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nas.base.errors import NasError
 from nas.base.files import read_json, write_json
 from nas.runs.config import RunConfig
+from nas.searching.work_study import without_password
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -42,7 +43,7 @@ class Manifest(BaseModel):
 
 
 def new_manifest(kind: Kind, config: RunConfig, plan: dict[str, Any], data: dict[str, Any]) -> Manifest:
-    """The manifest of a run that begins now on this machine."""
+    """The manifest of a run that begins now on this machine; it keeps no password of a database."""
     import torch
 
     from nas.training import current_ranks
@@ -51,7 +52,7 @@ def new_manifest(kind: Kind, config: RunConfig, plan: dict[str, Any], data: dict
         format=FORMAT,
         kind=kind,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        config=config,
+        config=config if config.storage is None else config.model_copy(update={"storage": without_password(config.storage)}),
         plan=plan,
         data=data,
         versions={name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
@@ -61,7 +62,7 @@ def new_manifest(kind: Kind, config: RunConfig, plan: dict[str, Any], data: dict
             "threads": torch.get_num_threads(),
             "processes": current_ranks().size,
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            "command": " ".join(sys.argv),
+            "command": without_password(" ".join(sys.argv)),
         },
     )
 

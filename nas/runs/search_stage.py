@@ -15,7 +15,8 @@ from nas.runs.aims import Searched
 from nas.runs.folder import RunFolder
 from nas.runs.proxied import filters_of
 from nas.searching import Problem, ProxyEvaluator, Reward, Strategy, StudyHistory, Trial, make_strategy, open_strategy, search
-from nas.searching.driver import HOPELESS, Evaluate, Known
+from nas.searching.driver import HOPELESS, Known
+from nas.searching.executor import Evaluate, Executor, InTurn
 from nas.searching.filters import FilterOfRows, distinct_sample
 from nas.searching.history import REFUSED
 from nas.searching.problem import keys
@@ -58,6 +59,7 @@ def search_stage(
     reporter: Reporter,
     baseline: Evaluate | None = None,
     derived: Mapping[str, Option] | None = None,
+    executor: Executor | None = None,
 ) -> SearchOutcome:
     """Search with the strategy asked for, then with random search for comparison; goes on where a study stopped.
 
@@ -65,6 +67,7 @@ def search_stage(
         scorer: evaluates what the strategy proposes; None where zero-cost proxies alone are searched for.
         baseline: evaluates what random search proposes; the same by default.
         derived: decisions of the architecture at which the training arrived; a reduced space may not hold it.
+        executor: evaluates what is proposed, in the place of `scorer` and `baseline`.
     """
     config, problem = setting.config, setting.problem(derived)
     inside = problem.derived is not None and bool(problem.decisions.contains(problem.derived[None])[0])
@@ -89,7 +92,7 @@ def search_stage(
     search(
         _warm(strategy, setting, reporter),
         histories[0],
-        _evaluation(scorer, setting),
+        executor or InTurn(evaluation(scorer, setting), config.time_limit),
         config.evaluations,
         reporter,
         f"search: {asked}",
@@ -99,7 +102,7 @@ def search_stage(
     )
     for history in histories[1:]:
         beside = make_strategy("random", open_strategy("random"), problem, config.seed)
-        evaluate = _evaluation(baseline or scorer, setting)
+        evaluate = executor or InTurn(evaluation(baseline or scorer, setting), config.time_limit)
         search(beside, history, evaluate, config.evaluations, reporter, "random search", known, hopeless=hopeless)
     return _outcome(histories, problem, setting, filters, asked)
 
@@ -123,7 +126,7 @@ def _outcome(
     )
 
 
-def _evaluation(evaluate: Evaluate | None, setting: Searched) -> Evaluate:
+def evaluation(evaluate: Evaluate | None, setting: Searched) -> Evaluate:
     """An evaluation that finds everything the objectives name: scores by proxies, and the reward."""
     names = setting.asked.objectives
     if setting.proxies is not None and names:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
+from nas.searching.executor import Evaluate, Executor, InTurn, Outcome
 from nas.searching.fidelity import TOLERANCE, affordable, checked, spent
 from nas.searching.history import REFUSED, History, Trial
 from nas.searching.problem import Problem, keys
 from nas.searching.strategy import Strategy
-
-Evaluate = Callable[..., Mapping[str, float]]
-"""row -> metrics; also takes `fidelity=` where a strategy asks for less than full evaluations."""
 
 Refuse = Callable[[np.ndarray], str | None]
 """row -> why it is not worth an evaluation, or None."""
@@ -24,7 +21,7 @@ Refuse = Callable[[np.ndarray], str | None]
 MOST_REFUSED = 2000
 """Proposals that may be refused one after the other before a search ends."""
 
-Known = dict[tuple[bytes, float], Mapping[str, float] | str]
+Known = dict[tuple[bytes, float], Outcome]
 """Metrics by the key of an architecture and the fidelity at which they were found; why there are none, where it failed."""
 
 HOPELESS = 10
@@ -34,7 +31,7 @@ HOPELESS = 10
 def search(
     strategy: Strategy,
     history: History,
-    evaluate: Evaluate,
+    evaluate: Evaluate | Executor,
     evaluations: int,
     reporter: Reporter | None = None,
     title: str = "searching",
@@ -48,6 +45,8 @@ def search(
     recorded with its reason and does not end the search.
 
     Args:
+        evaluate: evaluates a row; or what evaluates several at once. The history is the same: outcomes are told in the order in
+            which the strategy proposed.
         evaluations: how many full evaluations may be spent; one at half fidelity counts for half.
         known: what was found before, read and added to, so that nothing is evaluated twice.
         refuse: a filter. What it refuses is recorded like a failure, so that every strategy learns to stay away, and spends
@@ -59,6 +58,7 @@ def search(
     """
     reporter = reporter or Silent()
     known = {} if known is None else known
+    executor = evaluate if isinstance(evaluate, Executor) else InTurn(evaluate)
     needed = [objective.name for objective in strategy.problem.objectives if not objective.cheap]
     reporter.start(title, evaluations, _whole(history))
     said: str | None = None
@@ -73,12 +73,8 @@ def search(
             rows = rows[: affordable(history, evaluations, fidelity)]
             if not len(rows):
                 break
-            for key, row in zip(keys(rows), rows, strict=True):
-                reason = refuse(row) if refuse is not None else None
-                if reason is not None:
-                    history.add(Trial(row, failure=reason, fidelity=REFUSED))
-                else:
-                    history.add(_trial(key, row, fidelity, evaluate, known, needed))
+            for trial in _trials(rows, fidelity, executor, known, refuse, needed):
+                history.add(trial)
                 reporter.advance(_whole(history), best.told(history))
             if _ends(history, reporter, hopeless):
                 break
@@ -133,10 +129,29 @@ def _whole(history: History) -> int:
     return int(spent(history) + TOLERANCE)
 
 
-def _trial(key: bytes, row: np.ndarray, fidelity: float, evaluate: Evaluate, known: Known, needed: list[str]) -> Trial:
-    if (key, fidelity) not in known:
-        known[key, fidelity] = _measured(row, fidelity, evaluate)
-    found = known[key, fidelity]
+def _trials(
+    rows: Rows, fidelity: float, executor: Executor, known: Known, refuse: Refuse | None, needed: list[str]
+) -> Iterator[Trial]:
+    """The trials of a batch in its order. What is neither refused nor known is evaluated, each architecture once."""
+    reasons = [refuse(row) if refuse is not None else None for row in rows]
+    names = keys(rows)
+    new = {
+        key: row
+        for key, row, reason in zip(names, rows, reasons, strict=True)
+        if reason is None and (key, fidelity) not in known
+    }
+    outcomes = executor.outcomes(list(new.values()), fidelity)
+    for key, row, reason in zip(names, rows, reasons, strict=True):
+        if reason is not None:
+            yield Trial(row, failure=reason, fidelity=REFUSED)
+            continue
+        if (key, fidelity) not in known:
+            # What is new is met here in the order in which it was handed over.
+            known[key, fidelity] = next(outcomes)
+        yield _trial(row, fidelity, known[key, fidelity], needed)
+
+
+def _trial(row: np.ndarray, fidelity: float, found: Outcome, needed: list[str]) -> Trial:
     if isinstance(found, str):
         return Trial(row, failure=found, fidelity=fidelity)
     for name in needed:
@@ -144,15 +159,3 @@ def _trial(key: bytes, row: np.ndarray, fidelity: float, evaluate: Evaluate, kno
             there = ", ".join(found) or "nothing"
             return Trial(row, failure=f"there is no figure for objective '{name}'; what was found: {there}", fidelity=fidelity)
     return Trial(row, found, fidelity=fidelity)
-
-
-def _measured(row: np.ndarray, fidelity: float, evaluate: Evaluate) -> Mapping[str, float] | str:
-    """Metrics, or why there are none."""
-    try:
-        metrics = evaluate(row) if fidelity == 1.0 else evaluate(row, fidelity=fidelity)
-    except NasError:
-        raise
-    except Exception as error:
-        # Whatever a network of a user's own does wrong, the others may be right.
-        return f"{type(error).__name__}: {error}"
-    return next((f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)), metrics)

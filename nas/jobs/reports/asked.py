@@ -6,14 +6,16 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nas.data.given import GIVEN
 from nas.jobs.readme import heading
 from nas.runs import Manifest, RunConfig
-from nas.runs.searched import GIVEN, is_given
+from nas.runs.searched import is_given
 
 OPTIONS = {
     "targets": "target",
     "objectives": "objective",
     "filters": "filter",
+    "label_columns": "label-column",
     "strategy_options": "strategy-set",
     "settings": "set",
 }

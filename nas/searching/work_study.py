@@ -1,0 +1,227 @@
+"""Evaluations that several machines share out by an Optuna study in a database."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.architectures import SearchSpace
+from nas.base.errors import NasError
+from nas.searching.executor import Outcome
+from nas.searching.problem import Objective, figure
+
+if TYPE_CHECKING:
+    import optuna
+
+TRIES = 3
+"""Machines that one architecture may cost before it counts as failed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One evaluation that is to be made, or is being made.
+
+    Attributes:
+        number: of the trial in the database.
+    """
+
+    number: int
+    row: npt.NDArray[np.uint8]
+    fidelity: float
+
+
+class WorkStudy:
+    """A study whose waiting trials are evaluations to be made: whoever takes one makes it, and writes what came of it.
+
+    Args:
+        url: of the database, such as postgresql://user@host/name.
+        name: of the study; made where there is none.
+
+    Raises:
+        NasError: the database does not answer, or cannot be talked to.
+    """
+
+    def __init__(self, url: str, name: str, space: SearchSpace, objectives: Sequence[Objective]) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._space, self._objectives, self._url = space, tuple(objectives), url
+        self.me = f"{platform.node()}:{uuid.uuid4().hex[:12]}"
+        with self._answering():
+            try:
+                self._storage = optuna.storages.RDBStorage(_driver(url), engine_kwargs={"pool_pre_ping": True})
+            except ImportError as error:
+                raise NasError(
+                    f"no driver for {without_password(url)} is installed here; for PostgreSQL: "
+                    "pip install 'nas-toolkit[postgres]'"
+                ) from error
+            self._study = self._opened(name)
+
+    def put(self, row: npt.NDArray[np.uint8], fidelity: float) -> int:
+        """Add an evaluation to be made; returns its number."""
+        import optuna
+
+        architecture = self._space.decode(row[None])[0]
+        choices = {choice.name: choice for choice in self._space.decisions.choices}
+        trial = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.WAITING,
+            params=dict(architecture),
+            distributions={name: optuna.distributions.CategoricalDistribution(choices[name].options) for name in architecture},
+            user_attrs={"row": row.tolist(), "fidelity": fidelity},
+        )
+        with self._answering():
+            identity = self._storage.create_new_trial(self._study, template_trial=trial)
+            return int(self._storage.get_trial(identity).number)
+
+    def numbers(self) -> dict[tuple[bytes, float], int]:
+        """The number of every evaluation there is, by its row and fidelity."""
+        with self._answering():
+            trials = self._storage.get_all_trials(self._study, deepcopy=False)
+        jobs = [self._job(trial) for trial in trials]
+        return {(job.row.tobytes(), job.fidelity): job.number for job in jobs}
+
+    def claim(self) -> Job | None:
+        """An evaluation that nobody makes yet: from now on this process does. None where there is none."""
+        import optuna
+
+        for trial in self._in(optuna.trial.TrialState.WAITING):
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError), self._answering():
+                identity = self._identity(trial.number)
+                if self._storage.set_trial_state_values(identity, optuna.trial.TrialState.RUNNING):
+                    self._storage.set_trial_user_attr(identity, "worker", self.me)
+                    return self._job(trial)
+        return None
+
+    def running(self) -> dict[int, tuple[str, int]]:
+        """What is being evaluated: number -> (by whom, how often it was heard of)."""
+        import optuna
+
+        found = {}
+        for trial in self._in(optuna.trial.TrialState.RUNNING):
+            found[trial.number] = (str(trial.user_attrs.get("worker")), int(trial.user_attrs.get("beat", 0)))
+        return found
+
+    def beat(self, job: Job, count: int) -> None:
+        """Let others hear that this evaluation goes on."""
+        import optuna
+
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError), self._answering():
+            self._storage.set_trial_user_attr(self._identity(job.number), "beat", count)
+
+    def tell(self, job: Job, outcome: Outcome) -> bool:
+        """Write what an evaluation came to; False where another machine was first, which then has found the same."""
+        import optuna
+
+        metrics, failure = ({}, outcome) if isinstance(outcome, str) else (dict(outcome), None)
+        values = None
+        if all(one.cheap or one.name in metrics for one in self._objectives) and failure is None:
+            values = [figure(one, job.row, metrics) for one in self._objectives]
+        state = optuna.trial.TrialState.FAIL if values is None else optuna.trial.TrialState.COMPLETE
+        try:
+            with self._answering():
+                identity = self._identity(job.number)
+                self._storage.set_trial_user_attr(identity, "metrics", metrics)
+                self._storage.set_trial_user_attr(identity, "failure", failure)
+                return bool(self._storage.set_trial_state_values(identity, state, values))
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
+
+    def give_back(self, number: int, worker: str, lost: int = 1) -> None:
+        """Let somebody else make an evaluation that its worker does not make; lost a few times, it counts as failed."""
+        import optuna
+
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError), self._answering():
+            identity = self._identity(number)
+            trial = self._storage.get_trial(identity)
+            if trial.state != optuna.trial.TrialState.RUNNING or trial.user_attrs.get("worker") != worker:
+                return
+            lost += int(trial.user_attrs.get("lost", 0))
+            self._storage.set_trial_user_attr(identity, "lost", lost)
+            if lost < TRIES:
+                self._storage.set_trial_state_values(identity, optuna.trial.TrialState.WAITING)
+            else:
+                self.tell(self._job(trial), f"the machine was lost while it evaluated this, {TRIES} times")
+
+    def outcome(self, number: int) -> Outcome | None:
+        """What an evaluation came to; None while it is not done."""
+        with self._answering():
+            trial = self._storage.get_trial(self._identity(number))
+        if not trial.state.is_finished():
+            return None
+        failure = trial.user_attrs.get("failure")
+        if failure is not None:
+            return str(failure)
+        return {str(name): float(value) for name, value in trial.user_attrs["metrics"].items()}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search is over."""
+        with self._answering():
+            return bool(self._storage.get_study_user_attrs(self._study).get("finished", False))
+
+    @finished.setter
+    def finished(self, value: bool) -> None:
+        with self._answering():
+            self._storage.set_study_user_attr(self._study, "finished", value)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def _opened(self, name: str) -> int:
+        """The study of that name."""
+        import optuna
+
+        directions = [optuna.study.StudyDirection[one.direction.upper()] for one in self._objectives]
+        with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):
+            return self._storage.create_new_study(directions, name)
+        return self._storage.get_study_id_from_name(name)
+
+    def _in(self, state: optuna.trial.TrialState) -> list[optuna.trial.FrozenTrial]:
+        with self._answering():
+            return self._storage.get_all_trials(self._study, deepcopy=False, states=(state,))
+
+    def _identity(self, number: int) -> int:
+        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study, number))
+
+    def _job(self, trial: optuna.trial.FrozenTrial) -> Job:
+        try:
+            row = self._space.decisions.check(np.array([trial.user_attrs["row"]], dtype=np.int64))[0]
+            return Job(trial.number, row, float(trial.user_attrs["fidelity"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise NasError(f"trial {trial.number} of the study in the database was not written by this program") from error
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Say what is wrong with the database in one sentence."""
+        import optuna
+        import sqlalchemy
+
+        try:
+            yield
+        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+            cause: Any = error.__cause__ or error
+            told = str(getattr(cause, "orig", None) or cause).strip().splitlines()
+            raise NasError(
+                f"database {without_password(self._url)} does not answer as it should: {told[0] if told else error!r}; see "
+                "that it runs, then go on"
+            ) from error
+
+
+def without_password(url: str) -> str:
+    """The address of a database as it may be shown and kept."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1@", url)
+
+
+def _driver(url: str) -> str:
+    """The address with the driver that the extra installs, where none is named."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
