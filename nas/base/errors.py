@@ -29,3 +29,16 @@ def unknown(kind: str, given: object, legal: Iterable[object], hint: str = "") -
     suggestion = f" Did you mean '{guess}'?" if guess else ""
     listed = ", ".join(names) if names else "none is installed"
     return NasError(f"unknown {kind} '{given}'; legal: {listed}.{suggestion}{' ' + hint if hint else ''}")
+
+
+def memory_error(error: BaseException) -> str | None:
+    """What an error says of memory that could not be had, in one line; None for an error of another kind.
+
+    Libraries have their own: torch raises a RuntimeError for the processor's memory and one of a class of its own for a GPU's.
+    """
+    told = str(error).strip().splitlines()
+    first = told[0] if told else type(error).__name__
+    known = ("can't allocate memory", "not enough memory", "CUDA out of memory", "Unable to allocate", "std::bad_alloc")
+    if isinstance(error, MemoryError) or any(words in first for words in known):
+        return first
+    return None

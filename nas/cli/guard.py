@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from nas.base.errors import NasError
+from nas.base.errors import NasError, memory_error
 
 
 @contextlib.contextmanager
@@ -33,6 +33,12 @@ def guarded(as_json: bool, resumable: list[Path] | None = None) -> Iterator[None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(141) from None
+    except Exception as error:
+        told = memory_error(error)
+        if told is None:
+            raise
+        hint = f"; then go on with: nas resume {resumable[0]}" if resumable else ""
+        tell(as_json, f"out of memory: {told}; free some, or ask for a smaller batch, resolution or space{hint}", 2)
 
 
 def tell(as_json: bool, message: str, code: int) -> NoReturn:

@@ -141,12 +141,14 @@ class RunFolder:
 def create_folder(out: Path | None, name: str) -> RunFolder:
     """A new empty folder: the one asked for, or the next free number under `runs/`.
 
+    What a process left that was killed before it had written a first file does not count: the same command begins anew.
+
     Raises:
         NasError: the folder exists and holds something, or cannot be made.
     """
     try:
         if out is not None:
-            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            if out.exists() and (not out.is_dir() or not all(map(_left_behind, out.iterdir()))):
                 raise NasError(
                     f"{out} exists already; name another folder with --out, or go on with that run: nas resume {out}"
                 )
@@ -163,3 +165,8 @@ def create_folder(out: Path | None, name: str) -> RunFolder:
     except OSError as error:
         raise write_error(out or Path("runs"), error) from error
     raise NasError(f"runs/ holds too many runs called {word}; clear it up, or name a folder with --out")
+
+
+def _left_behind(path: Path) -> bool:
+    """Whether a file is the lock, or the beginning of a file that a killed process was writing."""
+    return path.name == ".lock" or (path.name.startswith(".") and path.name.endswith(".part"))

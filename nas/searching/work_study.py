@@ -55,6 +55,7 @@ class WorkStudy:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space, self._objectives, self._url = space, tuple(objectives), url
         self.me = f"{platform.node()}:{uuid.uuid4().hex[:12]}"
+        self._identities: dict[int, int] = {}
         with self._answering():
             try:
                 self._storage = optuna.storages.RDBStorage(_driver(url), engine_kwargs={"pool_pre_ping": True})
@@ -79,7 +80,9 @@ class WorkStudy:
         )
         with self._answering():
             identity = self._storage.create_new_trial(self._study, template_trial=trial)
-            return int(self._storage.get_trial(identity).number)
+            number = int(self._storage.get_trial(identity).number)
+        self._identities[number] = identity
+        return number
 
     def numbers(self) -> dict[tuple[bytes, float], int]:
         """The number of every evaluation there is, by its row and fidelity."""
@@ -120,16 +123,14 @@ class WorkStudy:
         """Write what an evaluation came to; False where another machine was first, which then has found the same."""
         import optuna
 
-        metrics, failure = ({}, outcome) if isinstance(outcome, str) else (dict(outcome), None)
         values = None
-        if all(one.cheap or one.name in metrics for one in self._objectives) and failure is None:
-            values = [figure(one, job.row, metrics) for one in self._objectives]
+        if not isinstance(outcome, str) and all(one.cheap or one.name in outcome for one in self._objectives):
+            values = [figure(one, job.row, outcome) for one in self._objectives]
         state = optuna.trial.TrialState.FAIL if values is None else optuna.trial.TrialState.COMPLETE
         try:
             with self._answering():
                 identity = self._identity(job.number)
-                self._storage.set_trial_user_attr(identity, "metrics", metrics)
-                self._storage.set_trial_user_attr(identity, "failure", failure)
+                self._storage.set_trial_user_attr(identity, "outcome", outcome if isinstance(outcome, str) else dict(outcome))
                 return bool(self._storage.set_trial_state_values(identity, state, values))
         except optuna.exceptions.UpdateFinishedTrialError:
             return False
@@ -156,10 +157,8 @@ class WorkStudy:
             trial = self._storage.get_trial(self._identity(number))
         if not trial.state.is_finished():
             return None
-        failure = trial.user_attrs.get("failure")
-        if failure is not None:
-            return str(failure)
-        return {str(name): float(value) for name, value in trial.user_attrs["metrics"].items()}
+        found = trial.user_attrs["outcome"]
+        return found if isinstance(found, str) else {str(name): float(value) for name, value in found.items()}
 
     @property
     def finished(self) -> bool:
@@ -191,7 +190,9 @@ class WorkStudy:
             return self._storage.get_all_trials(self._study, deepcopy=False, states=(state,))
 
     def _identity(self, number: int) -> int:
-        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study, number))
+        if number not in self._identities:
+            self._identities[number] = self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
+        return self._identities[number]
 
     def _job(self, trial: optuna.trial.FrozenTrial) -> Job:
         try:

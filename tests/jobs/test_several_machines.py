@@ -1,0 +1,135 @@
+"""A whole search whose evaluations are made elsewhere equals one that makes them itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from nas import jobs
+from nas.base.errors import NasError
+from nas.cli.app import app
+from nas.runs import RunFolder, read_manifest
+from nas.runs.executing import study_name
+from nas.searching import StudyHistory
+from nas.supernet import open_space
+
+OPTIONS = {"resolution": 16, "steps": 2, "evaluations": 5, "validation_images": 100, "compute": "cpu"}
+PATIENCE = 600
+
+
+def trials(folder: Path) -> list[tuple[list[int], dict[str, float], str | None]]:
+    found = []
+    for study in ("search", "baseline"):
+        history = StudyHistory(RunFolder(folder).study, study, open_space("mbconv"))
+        found += [(trial.row.tolist(), dict(trial.metrics), trial.failure) for trial in history.trials]
+    return found
+
+
+@pytest.fixture(scope="module")
+def supernet(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("supernets") / "trained"
+    jobs.train("mbconv", out=folder, resolution=16, steps=2, compute="cpu")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def alone(supernet: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    options = {name: value for name, value in OPTIONS.items() if name != "steps"}
+    return jobs.search("mbconv", supernet=supernet, out=tmp_path_factory.mktemp("runs") / "alone", **options).path
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    path = Path(__file__).parents[1] / "searching" / "postgres_server.py"
+    spec = importlib.util.spec_from_file_location("postgres_server", path)
+    assert spec is not None and spec.loader is not None
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if module.missing() is not None:
+        pytest.skip(module.missing())
+    with module.running_server() as url:
+        yield url
+
+
+@pytest.mark.slow
+def test_a_search_on_ray_is_the_same_search(supernet: str, alone: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'nas-toolkit[ray]'")
+    command = ["search", "--supernet", supernet, "--executor", "ray", "--workers", "2", "--out", str(tmp_path / "ray")]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items() if name != "steps"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "nas", *command, *options], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert trials(tmp_path / "ray") == trials(alone)
+
+
+@pytest.mark.slow
+def test_a_search_that_another_process_joins_is_the_same_search(
+    server: str, supernet: str, alone: Path, tmp_path: Path
+) -> None:
+    run, secret = tmp_path / "shared", server.replace("nas@", "nas:secret@")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items() if name != "steps"]
+    lead = [sys.executable, "-m", "nas", "search", "--supernet", supernet, "--storage", secret, "--out", str(run), *options]
+    leader = subprocess.Popen(lead, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (run / "manifest.json").exists():
+        assert leader.poll() is None, leader.communicate()
+    join = [sys.executable, "-m", "nas", "search", "--join", str(run), "--storage", secret, "--json"]
+    joined = subprocess.run(join, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert joined.returncode == 0, joined.stdout + joined.stderr
+    told = leader.communicate(timeout=PATIENCE)
+    assert leader.returncode == 0, told
+    assert trials(run) == trials(alone)
+    assert json.loads(joined.stdout)["evaluations"] >= 0
+    assert "secret" not in (run / "manifest.json").read_text()
+
+
+def test_the_name_of_a_study_follows_from_the_manifest_alone(alone: Path) -> None:
+    manifest = read_manifest(alone)
+    name = study_name(manifest)
+    assert name.startswith("nas-mbconv-")
+    elsewhere = manifest.model_copy(update={"config": manifest.config.model_copy(update={"storage": "postgresql://x@y/z"})})
+    assert study_name(elsewhere) == name
+    other = manifest.model_copy(update={"config": manifest.config.model_copy(update={"seed": 5})})
+    assert study_name(other) != name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needle"),
+    [
+        (["--executor", "dask"], "legal: ray, none"),
+        (["--workers", "2"], "--executor ray"),
+        (["--executor", "ray", "--storage", "postgresql://a@b/c"], "leave one of them out"),
+        (["--storage", "study.db"], "postgresql://user@host/name"),
+        (["--time-limit", "0"], "time-limit"),
+        (["--join", "nowhere", "--storage", "postgresql://a@b/c"], "run not found"),
+        (["--join", "runs/one"], "--storage"),
+        (["--join", "runs/one", "--storage", "postgresql://a@b/c", "--seed", "3"], "leave out --seed"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_done(
+    arguments: list[str], needle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["search", *arguments])
+    assert result.exit_code == 2, result.output
+    assert needle in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(NasError, match=r"nas-toolkit\[ray\]"):
+        jobs.search("mbconv", executor="ray")
