@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-STRANGE = (*"-1 0 1e999 NaN -Infinity 1e308 99999999999999999999 null true [] {}".split(), '""', '"\\u0000"')
+WORDS = ["-1", "0", "1e999", "NaN", "-Infinity", "1e308", "99999999999999999999", "null", "true", "[]", "{}"]
+STRANGE = (*WORDS, '""', '"\\u0000"')
 """What takes the place of a figure or a word in a text."""
 
 NESTED = 100_000

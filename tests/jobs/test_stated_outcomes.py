@@ -1,0 +1,254 @@
+"""What happens to a run when something goes wrong around it: each misfortune ends in an outcome that is stated."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import nas.cli.guard
+from nas import jobs
+from nas.base.errors import NasError, memory_error
+from nas.base.interrupts import time_limit
+from nas.cli.app import app
+from nas.runs import RunFolder
+from nas.runs.folder import create_folder
+from nas.searching import Evaluator, StudyHistory
+from nas.supernet import open_space
+
+SPACE = """
+import torch
+from torch import nn
+
+import nas
+from nas.elastic import ElasticConv2d, ElasticLinear
+
+
+class Tiny(nn.Module):
+    task = nas.Task(1, 8, 10)
+
+    def __init__(self, task):
+        super().__init__()
+        first, second = nas.Choice("first", (4, 8, 12)), nas.Choice("second", (4, 8, 12))
+        self.one, self.two = ElasticConv2d(task.channels, first, 3), ElasticConv2d(first, second, 3)
+        self.head = ElasticLinear(second, task.classes)
+
+    def forward(self, images):
+        return self.head(torch.relu(self.two(torch.relu(self.one(images)))).mean((2, 3)))
+"""
+
+OPTIONS: dict[str, Any] = {
+    "steps": 2,
+    "evaluations": 4,
+    "strategy": "random",
+    "resolution": 8,
+    "validation_images": 20,
+    "calibration_images": 8,
+    "compute": "cpu",
+    "settings": {"batch_size": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("spaces") / "tiny.py"
+    path.write_text(SPACE)
+    return f"{path}:Tiny"
+
+
+@pytest.fixture
+def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search ends with its study: what is looked at here comes before."""
+    import nas.jobs.running
+
+    def end(*given: object) -> None:
+        raise Over
+
+    monkeypatch.setattr(nas.jobs.running, "write_plain", end)
+
+
+class Over(Exception):
+    pass
+
+
+def searched(space: str, folder: Path, **changes: Any) -> list[tuple[list[int], dict[str, float], str | None]]:
+    with pytest.raises(Over):
+        jobs.search(space, out=folder, **{**OPTIONS, **changes})
+    history = StudyHistory(RunFolder(folder).study, "search", open_space(space))
+    return [(trial.row.tolist(), dict(trial.metrics), trial.failure) for trial in history.trials]
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, what: Any) -> None:
+    """The second evaluation does something else."""
+    original, count = Evaluator.__call__, [0]
+
+    def call(evaluator: Evaluator, row: np.ndarray, fidelity: float = 1.0) -> dict[str, float]:
+        count[0] += 1
+        if count[0] == 2:
+            what()
+        return original(evaluator, row, fidelity)
+
+    monkeypatch.setattr(Evaluator, "__call__", call)
+
+
+def fail(error: BaseException) -> Any:
+    def raising() -> None:
+        raise error
+
+    return raising
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "reason"),
+    [
+        (fail(RuntimeError("it broke")), {}, "RuntimeError: it broke"),
+        (fail(MemoryError("no more")), {}, "MemoryError: no more"),
+        (lambda: time.sleep(60), {"time_limit": 0.5}, "TimeoutError: not done after 0.5 s, the time limit of an evaluation"),
+    ],
+    ids=["raises", "out of memory", "hangs"],
+)
+def test_an_evaluation_that_goes_wrong_fails_and_the_search_goes_on(
+    what: Any, options: Any, reason: str, space: str, tmp_path: Path, no_export: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = searched(space, tmp_path / "whole")
+    broken(monkeypatch, what)
+    begun = time.monotonic()
+    found = searched(space, tmp_path / "run", **options)
+    assert time.monotonic() - begun < 40
+    assert [row for row, _, _ in found] == [row for row, _, _ in whole]
+    assert [failure for _, _, failure in found] == [None, reason, None, None]
+    assert [metrics for _, metrics, failure in found if failure is None] == [whole[place][1] for place in (0, 2, 3)]
+
+
+def test_a_limit_that_is_kept_leaves_no_alarm_behind() -> None:
+    with time_limit(0.05):
+        pass
+    time.sleep(0.1)
+    with pytest.raises(TimeoutError), time_limit(0.05):
+        time.sleep(5)
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    space: str, tmp_path: Path, no_export: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = searched(space, tmp_path / "whole")
+    real, jumps = time.time, iter(range(10**9))
+
+    def jumping() -> float:
+        return real() + (86_400.0 * 365 if next(jumps) % 2 else -86_400.0)
+
+    monkeypatch.setattr(time, "time", jumping)
+    assert searched(space, tmp_path / "jumped") == whole
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you asked"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    ],
+)
+def test_memory_that_runs_out_ends_in_one_line(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "search", lambda *given, **options: (given[5](Path("runs/one")), fail(error)()))
+    result = CliRunner().invoke(app, ["search"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("nas: out of memory: ")
+    assert "nas resume runs/one" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_other_errors_are_no_lack_of_memory() -> None:
+    assert memory_error(RuntimeError("shapes do not match")) is None
+    with pytest.raises(ZeroDivisionError), nas.cli.guard.guarded(False):
+        raise ZeroDivisionError
+
+
+def test_a_folder_in_which_nothing_was_finished_is_begun_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in (".lock", ".manifest.json.x3k.part"):
+        (folder / name).touch()
+    assert create_folder(folder, "any").path == folder
+    (folder / "notes.txt").touch()
+    with pytest.raises(NasError, match="exists already"):
+        create_folder(folder, "any")
+
+
+def command(*words: str, **options: Any) -> tuple[int, str, str]:
+    """A command in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+    done = subprocess.run(
+        [sys.executable, "-m", "nas", *words], env=environment, capture_output=True, text=True, timeout=600, **options
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def words(space: str, folder: Path) -> list[str]:
+    found = ["search", "--space", space, "--out", str(folder)]
+    for name, value in OPTIONS.items():
+        found += ["--set", "batch_size=4"] if name == "settings" else [f"--{name.replace('_', '-')}", str(value)]
+    return found
+
+
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """A folder that every user may look into."""
+    folder = Path(tempfile.mkdtemp(prefix="nas-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_folder_that_cannot_be_written_is_named(space: str, shared_folder: Path) -> None:
+    source = shared_folder / "tiny.py"
+    source.write_text(SPACE)
+    folder = shared_folder / "run"
+    own = {"user": 65534, "group": 65534, "cwd": "/", "env": {"HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}}
+    code, _, told = command(*words(f"{source}:Tiny", folder), **own)
+    assert code == 2, told
+    assert f"nas: cannot write {folder}" in told
+    code, _, told = command(*words(f"{source}:Tiny", folder))
+    assert code == 0, told
+    (folder / "results.json").unlink()
+    code, _, told = command("resume", str(folder), **own)
+    assert code == 2, told
+    assert f"nas: cannot write {folder}" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [1, 4, 12])
+def test_a_disk_that_is_full_ends_in_one_line_and_the_run_goes_on(kilobytes: int, space: str, tmp_path: Path) -> None:
+    """No file may become larger: what the system then says is what it says of a full disk, but for its number."""
+    import resource
+
+    folder = tmp_path / "run"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
+
+    code, _, told = command(*words(space, folder), preexec_fn=limit, env={"PYTHONDONTWRITEBYTECODE": "1"})
+    assert code == 2, told
+    assert "Traceback" not in told
+    assert str(folder) in told
+    again = words(space, folder) if not (folder / "manifest.json").exists() else ["resume", str(folder)]
+    code, _, told = command(*again)
+    assert code == 0, told
+    whole = jobs.search(space, out=tmp_path / "whole", **OPTIONS)
+    assert json.loads((folder / "results.json").read_text())["winner"] == whole.results["winner"]
