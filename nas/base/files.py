@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,32 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NasError(f"{what} not found: {path} does not exist") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NasError(f"{what} cannot be read: {path}: {error}") from error
+
+
+SEAL = "sha256"
+"""The key under which a sealed file holds the digest of everything else in it."""
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object with a digest of it, so that whoever reads it knows that it is what was written."""
+    write_json(path, {**content, SEAL: _seal(content)})
+
+
+def read_sealed(path: Path, what: str) -> Any:
+    """Read JSON; where it is sealed, without the seal.
+
+    Raises:
+        NasError: as `read_json`, or the content is not that which was sealed.
+    """
+    content = read_json(path, what)
+    if not isinstance(content, dict) or SEAL not in content:
+        return content
+    seal = content.pop(SEAL)
+    if seal != _seal(content):
+        raise NasError(f"{what} {path} is damaged, or was changed by hand: its content is not what was written")
+    return content
 
 
 def write_error(path: Path, error: OSError) -> NasError:
@@ -71,6 +96,10 @@ def write_error(path: Path, error: OSError) -> NasError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NasError(f"the disk is full: {path} was not written; free some space, then go on with 'nas resume'")
     return NasError(f"cannot write {path}: {error.strerror or error}")
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _umask() -> int:

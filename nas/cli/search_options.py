@@ -91,7 +91,7 @@ Executor = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         metavar="ray[:ADDRESS]",
-        help="Make the evaluations on a Ray cluster: the one at the address, or that of this machine, or its own cores.",
+        help="Make the evaluations on the Ray cluster at an address, or on all cores of this machine.",
     ),
 ]
 Workers = Annotated[

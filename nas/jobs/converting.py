@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nas.base.errors import NasError
-from nas.base.files import read_json, write_bytes, write_json
+from nas.base.files import read_sealed, write_bytes, write_sealed
 from nas.base.progress import Reporter
 from nas.data import Batch, ImageData
 from nas.exporting import FLOAT32_TOLERANCE, Format, Scoring, Source, compare, in_torch, scored
@@ -139,8 +139,8 @@ def record(folder: Path, figures: dict[str, dict[str, Any]]) -> dict[str, dict[s
     """
     results = RunFolder(folder).results
     path = results if results.exists() else folder / FIGURES
-    content = read_json(path, "results") if path.exists() else {}
+    content = read_sealed(path, "results") if path.exists() else {}
     exports: dict[str, dict[str, Any]] = {**content.get("exports", {}), **figures}
     if figures:
-        write_json(path, {**content, "exports": exports})
+        write_sealed(path, {**content, "exports": exports})
     return {name: entry for name, entry in exports.items() if all((folder / file).exists() for file in entry["files"])}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
-from nas.base.files import read_json, write_text
+from nas.base.files import read_sealed, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import ImageData
 from nas.jobs.converting import convert, judges, record
@@ -65,7 +65,7 @@ def export(
         comparison = product.write(target, data)
         figures = convert(product, made, target.path, found, reporter) if found is not None else {}
         exports = record(target.path, figures)
-        results = read_json(RunFolder(Path(path)).results, "results")
+        results = read_sealed(RunFolder(Path(path)).results, "results")
         write_text(target.card, model_card(results, product.manifest, product.preprocessing, exports))
     return {
         "onnx": str(target.onnx),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
-from nas.base.files import write_json, write_text
+from nas.base.files import write_sealed, write_text
 from nas.base.progress import Reporter
 from nas.jobs.figures import lookup_figures
 from nas.jobs.readme import lookup_readme
@@ -79,8 +79,8 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: LookedUp, reporter: 
     outcome = search_stage(folder, setting, setting.evaluator, reporter)
     figures = lookup_figures(folder, setting, outcome)
     remeasure(setting.space, figures, reporter)
-    write_json(folder.winner, figures["winner"])
+    write_sealed(folder.winner, figures["winner"])
     write_text(folder.readme, lookup_readme(figures))
-    write_json(folder.results, figures)
+    write_sealed(folder.results, figures)
     write_report(folder, manifest, figures, setting.space)
     return Run(folder.path, space)

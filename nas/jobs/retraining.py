@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.architectures import Architecture
 from nas.base.errors import NasError
-from nas.base.files import write_error, write_json, write_text
+from nas.base.files import write_error, write_sealed, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
 from nas.jobs.model_card import model_card
@@ -135,9 +135,9 @@ def _finish(folder: RunFolder, manifest: Manifest, retraining: Retraining, sourc
     product = Product(network, source.space, retraining.architecture, task, manifest, title_of(manifest, source.space))
     comparison = product.write(folder, data)
     figures = retrain_figures(folder, manifest, retraining, source, result, scores, comparison)
-    write_json(folder.winner, figures["winner"])
+    write_sealed(folder.winner, figures["winner"])
     write_text(folder.card, model_card(figures, manifest, product.preprocessing, {}))
-    write_json(folder.results, figures)
+    write_sealed(folder.results, figures)
     folder.checkpoint.unlink(missing_ok=True)
     return Run(folder.path, source.space)
 

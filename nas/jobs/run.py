@@ -10,7 +10,7 @@ from torch import nn
 
 from nas.architectures import Architecture
 from nas.base.errors import NasError
-from nas.base.files import read_json
+from nas.base.files import read_sealed
 from nas.exporting import load_plain
 from nas.runs import Manifest, RunFolder, read_manifest
 from nas.runs.searched import space_in_force
@@ -43,7 +43,11 @@ class Run:
     @cached_property
     def results(self) -> dict[str, Any]:
         """All figures, as in results.json."""
-        found: dict[str, Any] = read_json(self.folder.results, "results")
+        found = read_sealed(self.folder.results, "results")
+        if not isinstance(found, dict) or "kind" not in found:
+            raise NasError(
+                f"results {self.folder.results} are damaged; make them again: remove the file, then nas resume {self.path}"
+            )
         return found
 
     @cached_property
@@ -56,7 +60,10 @@ class Run:
         """The best architecture. Raises NasError for a run that only trained."""
         if not self.folder.winner.exists():
             raise NasError(f"run {self.path} only trained a supernet; search it with: nas search --supernet {self.path}")
-        return self.space.validate(read_json(self.folder.winner, "winner")["architecture"])
+        found = read_sealed(self.folder.winner, "winner")
+        if not isinstance(found, dict) or not isinstance(found.get("architecture"), dict):
+            raise NasError(f"winner {self.folder.winner} is damaged: it holds no architecture")
+        return self.space.validate(found["architecture"])
 
     def network(self) -> nn.Module:
         """The winner as a plain torch module with its weights, in evaluation mode."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas.base.errors import NasError
-from nas.base.files import write_json, write_text
+from nas.base.files import write_sealed, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
 from nas.jobs.data_report import report_data
@@ -238,7 +238,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
         if manifest.kind == "train":
             figures = training_figures(folder, manifest, setting, trained)
             write_text(folder.readme, training_readme(figures))
-            write_json(folder.results, figures)
+            write_sealed(folder.results, figures)
             write_report(folder, manifest, figures, setting.space)
             return Run(folder.path, space)
         scorer, training = supernet_scorer(setting, trained), supernet_training(trained)
@@ -252,10 +252,10 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     comparison = product.write(folder, setting.data)
     figures = search_figures(folder, manifest, setting, training, outcome, scorer, test, comparison)
     remeasure(setting.space, figures, reporter)
-    write_json(folder.winner, figures["winner"])
+    write_sealed(folder.winner, figures["winner"])
     write_text(folder.readme, search_readme(figures))
     write_text(folder.card, model_card(figures, manifest, product.preprocessing, {}))
-    write_json(folder.results, figures)
+    write_sealed(folder.results, figures)
     write_report(folder, manifest, figures, setting.space)
     shutil.rmtree(folder.candidates, ignore_errors=True)
     return Run(folder.path, space)

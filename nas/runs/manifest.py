@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.base.errors import NasError
-from nas.base.files import read_json, write_json
+from nas.base.files import read_sealed, write_sealed
 from nas.runs.config import RunConfig
 from nas.searching.work_study import without_password
 
@@ -69,7 +69,7 @@ def new_manifest(kind: Kind, config: RunConfig, plan: dict[str, Any], data: dict
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write it, whole or not at all."""
-    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    write_sealed(folder / MANIFEST, manifest.model_dump(mode="json"))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -81,7 +81,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is not a run, or its first file was never finished: it has no {MANIFEST}; begin a new run with "
             "'nas search'"
         )
-    content = read_json(folder / MANIFEST, "run manifest")
+    content = read_sealed(folder / MANIFEST, "run manifest")
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise NasError(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.base.errors import NasError
-from nas.base.files import read_json, write_json
+from nas.base.files import read_sealed, write_sealed
 from nas.supernet import Supernet
 from nas.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -45,7 +45,7 @@ class SupernetFacts(BaseModel):
 def write_trained(folder: Path, supernet: Supernet, facts: SupernetFacts) -> None:
     """Write weights, then facts: a folder with facts is complete."""
     save_checkpoint(folder / WEIGHTS, supernet, None, {"space": facts.space})
-    write_json(folder / FACTS, facts.model_dump(mode="json"))
+    write_sealed(folder / FACTS, facts.model_dump(mode="json"))
 
 
 def locate(path: Path) -> Path:
@@ -61,7 +61,7 @@ def locate(path: Path) -> Path:
 def read_facts(path: Path) -> SupernetFacts:
     """What the supernet at a path is. Raises NasError when there is none, or one of another version."""
     file = locate(path) / FACTS
-    content = read_json(file, "supernet description")
+    content = read_sealed(file, "supernet description")
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise NasError(f"supernet {file} has format {found}; this version reads format {FORMAT}")

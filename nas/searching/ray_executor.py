@@ -73,7 +73,8 @@ class RayExecutor:
 
     Args:
         carry: gives what makes the evaluation in each worker; asked for with the first evaluation.
-        address: of the cluster; None for one that runs on this machine, and else for one of this machine's own cores.
+        address: of the cluster, 'auto' for the one that runs on this machine; None for the one that RAY_ADDRESS names, and
+            where it names none for this machine's own cores, which nobody else then uses.
         workers: how many at most; by default one for each core, or for each GPU where they are used.
         gpu: whether each worker needs a GPU; by default where the cluster has some.
         seconds: after which an evaluation fails, and its worker is replaced; None for no limit.
@@ -220,13 +221,15 @@ def require_ray() -> None:
 
 
 def _connect(address: str | None, workers: int | None) -> None:
-    """Join the cluster at an address; without one that of this machine, which is started where none runs."""
+    """Join the cluster at an address; without one, start one of this machine's own cores."""
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    try:
-        ray.init(address=address or "auto", **quiet)
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        if address is not None:
-            raise NasError(f"no Ray cluster answers at {address}: {error}; start one with: ray start --head") from error
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address is None:
         ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
+        return
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        raise NasError(f"no Ray cluster answers at {address}: {error}; start one with: ray start --head") from error

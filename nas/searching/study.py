@@ -69,7 +69,11 @@ class StudyHistory:
             raise NasError(f"study {path} cannot be read: {type(error).__name__}: {error}") from error
         self._trials: list[Trial] = []
         for trial in trials:
-            self._remember(_read(trial, space, path))
+            read = _read(trial, space, path)
+            try:
+                self._remember(read)
+            except KeyError as error:
+                raise NasError(f"study {path}: trial {trial.number} has no figure for objective {error}") from error
 
     def __len__(self) -> int:
         return len(self._array)
@@ -175,6 +179,13 @@ def _read(trial: optuna.trial.FrozenTrial, space: SearchSpace, path: Path) -> Tr
     try:
         row = space.decisions.check(np.array([attributes["row"]], dtype=np.int64))[0]
         metrics = {str(name): float(value) for name, value in attributes["metrics"].items()}
-        return Trial(row, metrics, attributes["failure"], float(attributes.get("fidelity", 1.0)))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        failure, fidelity = attributes["failure"], float(attributes.get("fidelity", 1.0))
+        if not (failure is None or isinstance(failure, str)) or not 0.0 <= fidelity <= 1.0 or not _finite(metrics):
+            raise ValueError("no such trial was ever told")
+        return Trial(row, metrics, failure, fidelity)
+    except (OverflowError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise NasError(f"study {path}: trial {trial.number} was not written by this program") from error
+
+
+def _finite(metrics: Mapping[str, float]) -> bool:
+    return all(math.isfinite(value) for value in metrics.values())

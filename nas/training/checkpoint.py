@@ -97,7 +97,12 @@ def load_checkpoint(
 def _facts(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if metadata.get("format") != FORMAT:
         raise NasError(f"checkpoint {path} has format {metadata.get('format', 'unknown')}; this version reads format {FORMAT}")
-    facts: dict[str, Any] = json.loads(metadata["facts"])
+    try:
+        facts = json.loads(metadata["facts"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise NasError(f"checkpoint {path} is damaged: {type(error).__name__}: {error}") from error
+    if not isinstance(facts, dict):
+        raise NasError(f"checkpoint {path} is damaged: it does not say what it is")
     return facts
 
 

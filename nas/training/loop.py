@@ -50,7 +50,7 @@ def train(
     with stepper.ranks.file(checkpoint) as found:
         if found is not None:
             facts = read_facts(found)
-            if facts["plan"] != plan:
+            if facts.get("plan") != plan:
                 raise NasError(f"checkpoint {checkpoint} belongs to another training plan; remove it or use another folder")
             stepper.trainer.resume(facts["step"], stepper)
             facts = load_checkpoint(found, stepper.supernet, stepper.optimiser, stepper.parts)

@@ -23,30 +23,57 @@ from nas.runs.executing import study_name
 from nas.searching import StudyHistory
 from nas.supernet import open_space
 
-OPTIONS = {"resolution": 16, "steps": 2, "evaluations": 5, "validation_images": 100, "compute": "cpu"}
+SPACE = """
+import torch
+from torch import nn
+
+import nas
+from nas.elastic import ElasticConv2d, ElasticLinear
+
+
+class Tiny(nn.Module):
+    task = nas.Task(1, 8, 10)
+
+    def __init__(self, task):
+        super().__init__()
+        first, second = nas.Choice("first", (4, 8, 12, 16)), nas.Choice("second", (4, 8, 12, 16))
+        self.one, self.two = ElasticConv2d(task.channels, first, 3), ElasticConv2d(first, second, 3)
+        self.head = ElasticLinear(second, task.classes)
+
+    def forward(self, images):
+        return self.head(torch.relu(self.two(torch.relu(self.one(images)))).mean((2, 3)))
+"""
+
+OPTIONS = {"resolution": 8, "evaluations": 8, "validation_images": 50, "calibration_images": 8, "compute": "cpu"}
 PATIENCE = 600
 
 
-def trials(folder: Path) -> list[tuple[list[int], dict[str, float], str | None]]:
+def trials(folder: Path, space: str) -> list[tuple[list[int], dict[str, float], str | None]]:
     found = []
     for study in ("search", "baseline"):
-        history = StudyHistory(RunFolder(folder).study, study, open_space("mbconv"))
+        history = StudyHistory(RunFolder(folder).study, study, open_space(space))
         found += [(trial.row.tolist(), dict(trial.metrics), trial.failure) for trial in history.trials]
     return found
 
 
 @pytest.fixture(scope="module")
-def supernet(tmp_path_factory: pytest.TempPathFactory) -> str:
+def space(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("spaces") / "tiny.py"
+    path.write_text(SPACE)
+    return f"{path}:Tiny"
+
+
+@pytest.fixture(scope="module")
+def supernet(space: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("supernets") / "trained"
-    jobs.train("mbconv", out=folder, resolution=16, steps=2, compute="cpu")
+    jobs.train(space, out=folder, resolution=8, steps=2, compute="cpu", settings={"batch_size": 4})
     return str(folder)
 
 
 @pytest.fixture(scope="module")
-def alone(supernet: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    options = {name: value for name, value in OPTIONS.items() if name != "steps"}
-    return jobs.search("mbconv", supernet=supernet, out=tmp_path_factory.mktemp("runs") / "alone", **options).path
+def alone(space: str, supernet: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jobs.search(space, supernet=supernet, out=tmp_path_factory.mktemp("runs") / "alone", **OPTIONS).path
 
 
 @pytest.fixture(scope="module")
@@ -63,26 +90,52 @@ def server() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_search_on_ray_is_the_same_search(supernet: str, alone: Path, tmp_path: Path) -> None:
+def test_a_search_on_ray_is_the_same_search(space: str, supernet: str, alone: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'nas-toolkit[ray]'")
-    command = ["search", "--supernet", supernet, "--executor", "ray", "--workers", "2", "--out", str(tmp_path / "ray")]
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items() if name != "steps"]
+    command = [
+        "search",
+        "--space",
+        space,
+        "--supernet",
+        supernet,
+        "--executor",
+        "ray",
+        "--workers",
+        "2",
+        "--out",
+        str(tmp_path / "ray"),
+    ]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "nas", *command, *options], env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert trials(tmp_path / "ray") == trials(alone)
+    assert trials(tmp_path / "ray", space) == trials(alone, space)
 
 
 @pytest.mark.slow
 def test_a_search_that_another_process_joins_is_the_same_search(
-    server: str, supernet: str, alone: Path, tmp_path: Path
+    server: str, space: str, supernet: str, alone: Path, tmp_path: Path
 ) -> None:
     run, secret = tmp_path / "shared", server.replace("nas@", "nas:secret@")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items() if name != "steps"]
-    lead = [sys.executable, "-m", "nas", "search", "--supernet", supernet, "--storage", secret, "--out", str(run), *options]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
+    lead = [
+        sys.executable,
+        "-m",
+        "nas",
+        "search",
+        "--space",
+        space,
+        "--supernet",
+        supernet,
+        "--storage",
+        secret,
+        "--out",
+        str(run),
+        *options,
+    ]
     leader = subprocess.Popen(lead, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (run / "manifest.json").exists():
         assert leader.poll() is None, leader.communicate()
@@ -91,7 +144,7 @@ def test_a_search_that_another_process_joins_is_the_same_search(
     assert joined.returncode == 0, joined.stdout + joined.stderr
     told = leader.communicate(timeout=PATIENCE)
     assert leader.returncode == 0, told
-    assert trials(run) == trials(alone)
+    assert trials(run, space) == trials(alone, space)
     assert json.loads(joined.stdout)["evaluations"] >= 0
     assert "secret" not in (run / "manifest.json").read_text()
 
@@ -99,7 +152,7 @@ def test_a_search_that_another_process_joins_is_the_same_search(
 def test_the_name_of_a_study_follows_from_the_manifest_alone(alone: Path) -> None:
     manifest = read_manifest(alone)
     name = study_name(manifest)
-    assert name.startswith("nas-mbconv-")
+    assert name.startswith("nas-tiny.py-")
     elsewhere = manifest.model_copy(update={"config": manifest.config.model_copy(update={"storage": "postgresql://x@y/z"})})
     assert study_name(elsewhere) == name
     other = manifest.model_copy(update={"config": manifest.config.model_copy(update={"seed": 5})})
