@@ -32,9 +32,9 @@ Objectives = Annotated[
     typer.Option(
         "--objective",
         metavar="NAME[:max|:min]",
-        help="What is searched for: top1, loss, macs, params, memory, pixel-latency, or a zero-cost proxy, which needs no "
-        "training. Repeatable, up to three: the result is then the Pareto front, and its knee the winner, or the best that "
-        "keeps the targets. [default: top1]",
+        help="What is searched for: top1 (map or r2 for other tasks), loss, macs, params, memory, pixel-latency, or a "
+        "zero-cost proxy, which needs no training. Repeatable, up to three: the result is then the Pareto front, and its knee "
+        "the winner, or the best that keeps the targets. [default: top1, map or r2]",
     ),
 ]
 Filters = Annotated[

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from nas.base.errors import NasError
+from nas.data.encoded import encoded
 from nas.data.labelling import labelled
 from nas.data.reading import Reading
 from nas.data.sources import Found
@@ -53,10 +52,7 @@ class Items:
 
 def name_of(source: Any) -> str:
     """What to call a data set: its class, or that of the data set that it is a part of."""
-    first = source[0] if isinstance(source, tuple) and source else source
-    while hasattr(first, "dataset") and hasattr(first, "indices"):
-        first = first.dataset
-    return type(first).__name__
+    return type(_whole(source[0] if isinstance(source, tuple) and source else source)).__name__
 
 
 def read_given(source: Any, reading: Reading) -> Found:
@@ -77,7 +73,7 @@ def read_given(source: Any, reading: Reading) -> Found:
     pictures = {part: Items(dataset, part) for part, dataset in datasets.items()}
     identity = [f"{part} {_digest(items)}" for part, items in pictures.items()]
     kind = reading.task or _kind(name, labels["train"][0])
-    named = [str(one) for one in getattr(datasets["train"], "classes", ())] if kind != "regression" else []
+    named = [str(one) for one in getattr(_whole(datasets["train"]), "classes", ())] if kind != "regression" else []
     written = {part: [_written(name, label, kind, named) for label in found] for part, found in labels.items()}
     return labelled(name, kind, written, pictures, (kind, *identity), named)
 
@@ -95,59 +91,64 @@ def image_and_label(item: Any) -> tuple[Any, Any]:
     raise NasError(f"an item of the data set is a {type(item).__name__}; {LEGAL}")
 
 
-def encoded(image: Any) -> bytes:
-    """A PIL image, an array (H, W[, C]) or a tensor ([C,] H, W) as a file, without loss.
-
-    Raises:
-        ValueError: it is none of these, or its values are no pixels: uint8, or floating from 0 to 1.
-    """
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(_pixels(image))
-    stream = io.BytesIO()
-    # PPM is no more than the pixels; it knows grey and colours alone.
-    picture.save(stream, "PPM" if picture.mode in ("L", "RGB") else "PNG")
-    return stream.getvalue()
-
-
-def _pixels(image: Any) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3 or 4)."""
-    if isinstance(image, torch.Tensor):
-        values = image.detach().cpu().numpy()
-        values = np.moveaxis(values, 0, -1) if values.ndim == 3 else values
-    elif isinstance(image, np.ndarray):
-        values = image
-    else:
-        raise ValueError(f"an image is a PIL image, an array or a tensor, not a {type(image).__name__}")
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[:, :, 0]
-    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
-        raise ValueError(f"shape {tuple(image.shape)}: an array is (H, W) or (H, W, C), a tensor (H, W) or (C, H, W)")
-    if np.issubdtype(values.dtype, np.floating):
-        if not (values.min() >= 0 and values.max() <= 1):
-            raise ValueError("floating pixels are from 0 to 1: leave normalisation to the search")
-        values = np.round(values * 255)
-    elif values.dtype != np.uint8:
-        raise ValueError(f"pixels are uint8, or floating from 0 to 1, not {values.dtype}")
-    return np.ascontiguousarray(values.astype(np.uint8))
-
-
 def _require_items(dataset: Any) -> None:
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")) or isinstance(dataset, str | bytes | Mapping):
         raise NasError(f"data cannot be a {type(dataset).__name__}; {LEGAL}")
     if not len(dataset):
         raise NasError("the data set is empty; give one with images")
-    image_and_label(dataset[0])
+
+
+def _is_subset(dataset: Any) -> bool:
+    """Whether it is a part of another data set, as `torch.utils.data.Subset` is."""
+    return hasattr(dataset, "dataset") and hasattr(dataset, "indices")
+
+
+def _whole(dataset: Any) -> Any:
+    """The data set that another one is a part of, or itself."""
+    return _whole(dataset.dataset) if _is_subset(dataset) else dataset
+
+
+def _listed(dataset: Any, name: str) -> Sequence[Any] | None:
+    """The data set's own list of labels."""
+    if _is_subset(dataset):
+        inner = _listed(dataset.dataset, name)
+        return None if inner is None else [inner[index] for index in dataset.indices]
+    found = getattr(dataset, name, None)
+    usable = isinstance(found, list | tuple | np.ndarray | torch.Tensor) and len(found) == len(dataset)
+    return found if usable else None
+
+
+def _label(dataset: Any, place: int) -> Any:
+    """The label of an item. Raises NasError where the item cannot be read."""
+    try:
+        return image_and_label(dataset[place])[1]
+    except NasError:
+        raise
+    except Exception as error:
+        raise NasError(
+            f"item {place} of the data set, and so its label, cannot be read ({type(error).__name__}: {error}); leave the item "
+            "out, or give the data set a list of all labels as its attribute 'targets'"
+        ) from error
 
 
 def _labels(dataset: Any) -> Sequence[Any]:
     """All labels: the data set's own list where it has one that its items agree with, for items have to be decoded."""
     count = len(dataset)
     for name in ("targets", "labels"):
-        found = getattr(dataset, name, None)
-        if isinstance(found, list | tuple | np.ndarray | torch.Tensor) and len(found) == count:
-            probed = (0, count // 2, count - 1)
-            if all(_plain(found[place]) == _plain(image_and_label(dataset[place])[1]) for place in probed):
-                return found  # type: ignore[return-value]
-    return [image_and_label(dataset[place])[1] for place in range(count)]
+        found = _listed(dataset, name)
+        if found is not None and all(_agrees(dataset, place, found[place]) for place in (0, count // 2, count - 1)):
+            return found
+    return [_label(dataset, place) for place in range(count)]
+
+
+def _agrees(dataset: Any, place: int, label: Any) -> bool:
+    """Whether an item has the label that is listed for it; what cannot be read contradicts nothing."""
+    try:
+        return bool(_plain(image_and_label(dataset[place])[1]) == _plain(label))
+    except NasError:
+        raise
+    except Exception:
+        return True
 
 
 def _plain(label: Any) -> Any:

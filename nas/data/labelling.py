@@ -71,6 +71,9 @@ def _labels(
 def _numbers(
     source: object, written: Mapping[str, Sequence[Any]], names: Sequence[str]
 ) -> tuple[LearningTask, dict[str, Targets]]:
+    widths = {len(row) for rows in written.values() for row in rows}
+    if len(widths) > 1:
+        raise NasError(f"{source} has images with {min(widths)} and with {max(widths)} targets; give each as many")
     values = {part: np.array(rows, dtype=np.float64).reshape(len(rows), -1) for part, rows in written.items()}
     for part, numbers in values.items():
         wrong = np.flatnonzero(~np.isfinite(numbers).all(axis=1))

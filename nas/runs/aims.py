@@ -31,7 +31,7 @@ from nas.searching import (
     parse_target,
 )
 from nas.searching.objectives import default_objective, limited
-from nas.searching.problem import SCORED, TOP1
+from nas.searching.problem import OF_CLASSES, TOP1
 from nas.supernet import Space, Task
 
 ENOUGH = 20
@@ -139,7 +139,7 @@ def read_aims(
     space: Space,
     targets: tuple[Target, ...],
     deployed_at: Task,
-    measured: tuple[str, ...] = tuple(SCORED),
+    measured: tuple[str, ...] = OF_CLASSES,
 ) -> tuple[tuple[Objective, ...], Reward | None, tuple[Bound, ...]]:
     """The objectives, the reward that weighs them, and the bounds.
 
@@ -166,7 +166,7 @@ def _read_objectives(
     space: Space,
     targets: tuple[Target, ...],
     deployed_at: Task,
-    measured: tuple[str, ...] = tuple(SCORED),
+    measured: tuple[str, ...] = OF_CLASSES,
 ) -> tuple[tuple[Objective, ...], Reward | None]:
     """The objectives that were asked for, with the limits of the targets, and the reward that weighs them.
 

@@ -10,14 +10,14 @@ from nas.base.errors import NasError, unknown
 from nas.costs import is_tabled
 from nas.data.tasks import HEADLINES
 from nas.predicting import proxy_names
-from nas.searching.problem import SCORED, Objective
+from nas.searching.problem import OF_CLASSES, SCORED, Objective
 from nas.searching.targets import Target
 from nas.supernet import Space, Task
 
 DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {"max": "maximize", "min": "minimize"}
 
 
-def parse_objective(text: str, space: Space, task: Task | None, measured: Collection[str] = tuple(SCORED)) -> Objective:
+def parse_objective(text: str, space: Space, task: Task | None, measured: Collection[str] = OF_CLASSES) -> Objective:
     """Read 'top1', 'macs', 'pixel-latency', 'energy:min' for a column of a table, or 'naswot' for a zero-cost proxy.
 
     A proxy is maximised unless ':min' is written. What is a cost, too, such as 'params', is taken for the cost.

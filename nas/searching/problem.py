@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nas.architectures import Bound, Decisions, sample_bounded
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError
-from nas.data.tasks import METRICS
+from nas.data.tasks import CLASSIFICATION, METRICS
 
 if TYPE_CHECKING:
     from nas.elastic import Walk
@@ -64,6 +64,9 @@ class Objective:
 
 SCORED: Mapping[str, Objective] = {name: Objective(name, one.direction, show=one.format) for name, one in METRICS.items()}
 """What scoring a network on the validation images can find, for one task or another."""
+
+OF_CLASSES = tuple(metric.name for metric in CLASSIFICATION.metrics)
+"""What it finds where images have one class each."""
 
 TOP1, LOSS = SCORED["top1"], SCORED["loss"]
 """Validation accuracy in percent, and mean loss on the validation images."""

@@ -149,3 +149,23 @@ def test_images_that_change_are_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(NasError, match=r"item \d of the train data set changes each time it is read"):
         load_data(Photos([0, 1] * 20, lambda pixels: Image.fromarray(np.roll(pixels, rng.integers(1, 12)))))
+
+
+def unreadable(pixels: np.ndarray) -> Any:
+    raise OSError("bad disk")
+
+
+def test_labels_that_cannot_be_read_are_told() -> None:
+    with pytest.raises(NasError, match=r"item 0 of the data set, and so its label, cannot be read .OSError: bad disk"):
+        load_data(Photos([0, 1] * 20, unreadable))
+    with pytest.raises(NasError, match=r"cannot be decoded as an image .OSError: bad disk"):
+        load_data(Photos([0, 1] * 20, unreadable, targets=[0, 1] * 20))
+    with pytest.raises(NasError, match="images with 1 and with 2 targets"):
+        load_data(Photos([[1.0], [1.0, 2.0]] * 20), reading=Reading(task="regression"))
+
+
+def test_parts_of_a_data_set_have_its_names_and_list() -> None:
+    whole = Photos([1, 0] * 20, classes=["dog", "cat"], targets=[1, 0] * 20)
+    data = load_data(Subset(whole, range(5, 35)))
+    assert data.classes == ("dog", "cat")
+    assert everything(data) == {PIXELS[number].tobytes(): (1, 0)[number % 2] for number in range(5, 35)}
