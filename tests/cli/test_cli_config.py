@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+import typer
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import nas.jobs
 from nas.cli.app import app
 from nas.cli.config import as_toml
+from nas.cli.config_file import NAMES_OR_PATHS, PATHS, parameters_of
+from nas.cli.configured import Configured
 from nas.runs import RunConfig
 from nas.runs.manifest import Manifest, new_manifest, write_manifest
 
@@ -91,10 +94,11 @@ def test_what_is_shown_is_a_file_that_says_the_same(folder: Path) -> None:
 
 
 def test_a_command_does_what_its_file_says(folder: Path) -> None:
-    (folder / "config.toml").write_text('space = "cells:nas-bench-201"\n[measure]\nlist = true\nresolution = 8\n')
-    typed = ["--space", "cells:nas-bench-201", "--list", "--resolution", "8"]
-    found, expected = (CliRunner().invoke(app, ["measure", *words, "--json"]) for words in (["config.toml"], typed))
-    assert found.exit_code == 0 and found.stdout == expected.stdout and "3x8x8" in found.stdout
+    (folder / "config.toml").write_text('[trainers]\nname = "sandwich"')
+    found, typed = (
+        CliRunner().invoke(app, ["trainers", *words, "--json"]) for words in (["--config", "config.toml"], ["sandwich"])
+    )
+    assert found.exit_code == 0 and found.stdout == typed.stdout and "BigNAS" in found.stdout
 
 
 def test_commands_with_words_take_the_file_as_an_option(folder: Path) -> None:
@@ -221,7 +225,7 @@ VALUES = (
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z-]{1,8}", fullmatch=True), VALUES, min_size=1))
 def test_any_value_is_written_as_toml(values: dict[str, Any]) -> None:
     entries = {name: {"value": value, "from": "default"} for name, value in values.items()}
@@ -257,3 +261,47 @@ def test_the_script_for_a_shell_is_printed() -> None:
     told = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     script = subprocess.run([sys.executable, "-c", program], env=told, capture_output=True, text=True, check=True).stdout
     assert "_NAS_COMPLETE=complete_bash" in script
+
+
+def leaves(group: Any) -> dict[str, Any]:
+    """Every command below a group that is not hidden, by its words."""
+    found = {}
+    for name, command in group.commands.items():
+        inner = leaves(command) if hasattr(command, "commands") else {"": command}
+        found |= {f"{name} {word}".strip(): one for word, one in inner.items() if not one.hidden}
+    return found
+
+
+def test_every_command_takes_a_file_and_every_path_is_an_option() -> None:
+    commands = leaves(typer.main.get_command(app))
+    assert {"search", "measure", "predictor fit", "devices add"} <= set(commands)
+    assert [name for name, command in commands.items() if not isinstance(command, Configured)] == ["config show"]
+    keys = {key for command in commands.values() for key in parameters_of(command)}
+    assert keys >= PATHS | NAMES_OR_PATHS
+
+
+SCALARS = st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+CONTENTS = st.dictionaries(
+    st.sampled_from(["seed", "target", "set", "search", "train", "allow-estimates", "data", "space", "x"]),
+    SCALARS
+    | st.lists(SCALARS, max_size=2)
+    | st.dictionaries(st.sampled_from(["seed", "steps", "set", "y"]), SCALARS, max_size=2),
+    max_size=3,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=CONTENTS, damage=st.text(max_size=3))
+def test_any_file_is_read_or_refused(folder: Path, content: dict[str, Any], damage: str) -> None:
+    tables = {name: value for name, value in content.items() if isinstance(value, dict)}
+    lines = [f"{name} = {written(value)}" for name, value in content.items() if name not in tables]
+    for name, values in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {written(value)}" for key, value in values.items())]
+    (folder / "any.toml").write_text("\n".join(lines) + damage, encoding="utf-8")
+    result = CliRunner().invoke(app, ["config", "show", "search", "any.toml"])
+    assert result.exit_code in (0, 2) and (result.exception is None or isinstance(result.exception, SystemExit))
+    assert result.exit_code == 0 or result.stderr.strip()
+
+
+def written(value: Any) -> str:
+    return as_toml({"command": "x", "options": {"a": {"value": value, "from": ""}}}).splitlines()[1].partition("= ")[2]

@@ -100,8 +100,9 @@ def test_data_that_cannot_be_used(tmp_path: Path) -> None:
     class_folders(tmp_path / "one", 1, 5)
     assert "class" in mistake(*SEARCH, "--data", "one")
     class_folders(tmp_path / "bad", 2, 5)
-    (tmp_path / "bad" / "class0" / "0.png").write_bytes(b"no picture")
-    assert "0.png" in mistake(*SEARCH, "--data", "bad")
+    for picture in (tmp_path / "bad" / "class0").iterdir():
+        picture.write_bytes(b"no picture")
+    assert "no training image of 'class0' can be decoded" in mistake(*SEARCH, "--data", "bad")
     assert not (tmp_path / "runs").exists()
 
 
