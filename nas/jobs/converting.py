@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,9 +107,11 @@ def _figures(product: Product, made: Format, run: Any, found: Judges) -> dict[st
     """How near a file is to PyTorch: number by number, and in accuracy on the validation images.
 
     Raises:
-        NasError: it ought to be as exact as PyTorch and is not.
+        NasError: it ought to be as exact as PyTorch and is not, or its scores are no finite numbers.
     """
     comparison = compare(product.deployed, run, product.input_shape, FLOAT32_TOLERANCE, found.real)
+    if not math.isfinite(comparison.largest_difference):
+        raise NasError("the file was not written: its scores are no finite numbers, which its format is too narrow for")
     if made.exact and not comparison.agrees:
         raise NasError(
             f"the file was not written: it differs from PyTorch by {comparison.largest_difference:.1e} (at most "

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from nas.architectures import Architecture
 from nas.base.errors import NasError
 from nas.base.files import write_error, write_sealed, write_text
@@ -19,7 +21,7 @@ from nas.jobs.retrain_request import chosen_network, options_of, require_searche
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder
 from nas.runs.folder import create_folder
-from nas.runs.manifest import new_manifest, write_manifest
+from nas.runs.manifest import MANIFEST, new_manifest, write_manifest
 from nas.runs.retraining import INHERIT, Retrain, Retraining, recipe_for, supernet_of
 from nas.runs.run_data import data_of
 from nas.runs.setting import describe_data
@@ -105,7 +107,13 @@ def retrain(
 
 def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None) -> Run:
     """Go on with a retraining. Raises NasError where its run, its data or its space is gone or has changed, or it is in use."""
-    asked = Retrain.model_validate(manifest.plan["retrain"])
+    try:
+        asked = Retrain.model_validate(manifest.plan["retrain"])
+        recipe = Recipe.model_validate(manifest.plan["recipe"])
+    except (KeyError, ValidationError) as error:
+        raise NasError(
+            f"the plan in {folder.path / MANIFEST} is damaged: {type(error).__name__}; begin the retraining anew"
+        ) from error
     with folder.locked():
         where = (folder.path.resolve() / asked.run).resolve()
         source = Run(where, given)
@@ -118,7 +126,7 @@ def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter,
             source.space.validate(asked.architecture),
             Task(**manifest.plan["trained_at"]),
             data_of(manifest, folder.path),
-            Recipe.model_validate(manifest.plan["recipe"]),
+            recipe,
         )
         return _finish(folder, manifest, retraining, source, reporter)
 

@@ -267,6 +267,11 @@ def test_a_network_that_cannot_be_had_in_a_format_changes_nothing(
     with pytest.raises(NasError, match=r"--format torch-export: the file was not written: it differs from PyTorch by"):
         jobs.export(made / "run", tmp_path / "out", formats=["torch-export"])
     assert not (tmp_path / "out" / "model.pt2").exists() and not (tmp_path / "out" / "exports.json").exists()
+    half = every_format()["onnx-fp16"][1]
+    monkeypatch.setattr(type(half), "open", lambda *_: lambda images: np.full((len(images), 3), np.nan, dtype=np.float32))
+    with pytest.raises(NasError, match="its scores are no finite numbers"):
+        jobs.export(made / "run", tmp_path / "out", formats=["onnx-fp16"])
+    assert not (tmp_path / "out" / "model-fp16.onnx").exists()
     with pytest.raises(NasError, match=r"unknown format 'onnx-int9'; legal: onnx, .*Did you mean 'onnx-int8'"):
         jobs.export(made / "run", tmp_path / "none", formats=["onnx-int9"])
     with pytest.raises(NasError, match="--calibration-images cannot be 0"):
@@ -289,7 +294,7 @@ def test_data_that_is_gone_leaves_what_needs_none(made: Path, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("copied_onnx")
-@pytest.mark.parametrize("name", ["openvino", "executorch"])
+@pytest.mark.parametrize("name", ["openvino", pytest.param("executorch", marks=pytest.mark.slow)])
 def test_formats_of_extras(name: str, made: Path, tmp_path: Path) -> None:
     runtime, made_as = every_format()[name]
     try:
@@ -317,3 +322,25 @@ def test_the_commands_say_it(made: Path, tmp_path: Path) -> None:
     assert "model-int8.onnx" in exported and "top-1 before" in exported and "nas eval" in exported
     refused = CliRunner().invoke(app, ["eval", str(tmp_path / "out" / "model.py"), "--data", photos])
     assert refused.exit_code == 2 and "--trust" in refused.stderr and "Traceback" not in refused.output
+
+
+@pytest.mark.slow
+def test_a_resolution_that_was_found_is_that_of_the_files(tmp_path: Path) -> None:
+    """The network was trained on images of 24 px and works on smaller ones, which its files take as they are."""
+    source = SOURCE.replace("ElasticBatchNorm2d, ", "ElasticBatchNorm2d, ElasticResize, ").replace(
+        "Task(3, 16, 3)", "Task(3, 24, 3)"
+    )
+    source = source.replace(
+        "        self.conv =", '        self.resize = ElasticResize(nas.Choice("side", (12, 16)))\n        self.conv ='
+    )
+    (tmp_path / "space.py").write_text(source.replace("self.conv(x)", "self.conv(self.resize(x))"))
+    fill(tmp_path / "photos", 20)
+    run, photos = tmp_path / "run", tmp_path / "photos"
+    jobs.search(f"{tmp_path / 'space.py'}:Tiny", data=photos, out=run, resolution=24, **BUDGET)
+    side = results(run)["winner"]["architecture"]["decisions"]["side"]
+    formats = jobs.export(run, formats=["onnx-int8", "torch-export"], calibration_images=16)["formats"]
+    assert preprocessing_of(run / "model.onnx").input_shape == (3, side, side)
+    assert all(entry["validation"]["same_class"] > 80 for entry in formats.values())
+    scored = [jobs.evaluate(run / name, photos, trusted=True) for name in ("model.onnx", "model.py", "model.pt2", "")]
+    assert all(entry["own"] and entry["images"] == 12 for entry in scored)
+    assert max(entry["loss"] for entry in scored) == pytest.approx(min(entry["loss"] for entry in scored), rel=1e-4)
