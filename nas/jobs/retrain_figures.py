@@ -48,7 +48,7 @@ def retrain_figures(
     return {
         "kind": "retrain",
         "run": path,
-        "of": {"run": str(source.path), "network": asked.network, "trained": source.manifest.trains},
+        "of": {"run": str(source.path.resolve()), "network": asked.network, "trained": source.manifest.trains},
         **of_the_run,
         "data": {**{name: data[name] for name in kept}, "classes": len(data["classes"])},
         "trained_at": str(retraining.task),

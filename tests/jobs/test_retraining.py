@@ -244,9 +244,24 @@ def test_the_command_says_it(made: Path, tmp_path: Path) -> None:
     words = ["retrain", str(made / "run"), "--steps", "2", "--distill", "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr
-    assert "The winner of" in result.stdout and "taught by the supernet's largest network: 2 steps" in result.stdout
+    assert f"The winner of {made}" in result.stdout and "taught by the supernet's largest network: 2 steps" in result.stdout
     assert f"nas export {tmp_path / 'out'} --format onnx-int8" in result.stdout
     again = CliRunner().invoke(app, ["resume", str(tmp_path / "out"), "--json"])
     assert json.loads(again.stdout)["kind"] == "retrain"
     both = CliRunner().invoke(app, ["retrain", str(made / "run"), "--inherit", "--scratch"])
     assert both.exit_code == 2 and "give one of them" in both.stderr
+
+
+def test_what_a_proxy_chose_is_trained_from_scratch(made: Path, tmp_path: Path) -> None:
+    space = f"{made / 'space.py'}:Tiny"
+    run = jobs.search(
+        space, data=made / "photos", out=tmp_path / "run", objectives=("naswot",), evaluations=3, strategy="random"
+    )
+    with pytest.raises(NasError, match="there are no weights to inherit; use --scratch"):
+        jobs.retrain(run.path)
+    with pytest.raises(NasError, match="no supernet whose largest network could teach"):
+        jobs.retrain(run.path, "scratch", distill=True)
+    trained = jobs.retrain(run.path, "scratch", steps=2, settings={"batch_size": 16})
+    assert trained.results["winner"]["architecture"] == run.results["winner"]["architecture"]
+    assert trained.results["training"]["steps"] == 2
+    assert CliRunner().invoke(app, ["resume", str(trained.path)]).exit_code == 0
