@@ -102,8 +102,8 @@ def open_target(target: Path, trusted: bool = False, space: Space | None = None)
             raise untrusted(source)
         preprocessing = preprocessing_of(source)
         return Opened(in_torch(_plain(source)), preprocessing, "PyTorch, from its source")
-    run, made = open_file(target, trusted)
-    return Opened(run, preprocessing_of(target), made.summary)
+    run, what = open_file(target, trusted)
+    return Opened(run, preprocessing_of(target), what)
 
 
 def _plain(source: Path) -> Any:

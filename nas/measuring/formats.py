@@ -39,8 +39,8 @@ def require_format(name: str) -> Format:
     return made
 
 
-def open_file(path: Path, trusted: bool = False) -> tuple[Run, Format]:
-    """An exported file in its runtime, with as many threads as torch uses, and the format that its name tells.
+def open_file(path: Path, trusted: bool = False) -> tuple[Run, str]:
+    """An exported file in its runtime, with as many threads as torch uses, and what the runtime is, in words.
 
     Args:
         trusted: whether the file is known to be one's own, so that code in it may run.
@@ -59,7 +59,7 @@ def open_file(path: Path, trusted: bool = False) -> tuple[Run, Format]:
     if made.runs_code and not trusted:
         raise untrusted(path)
     try:
-        return made.open(path, torch.get_num_threads()), made
+        return made.open(path, torch.get_num_threads()), runtime.summary
     except Exception as error:  # each runtime has kinds of errors of its own
         first = (str(error).strip() or "no reason given").splitlines()[0]
         raise NasError(f"{path} cannot be opened by {runtime.summary}: {type(error).__name__}: {first[:300]}") from error

@@ -200,7 +200,7 @@ def test_the_data_of_the_training_keeps_its_splits(made: Path) -> None:
     run = made / "run"
     told = jobs.evaluate(run, made / "photos")
     winner = results(run)["winner"]
-    assert told["split"] == "test" and told["own"]
+    assert told["split"] == "test" and told["own"] and told["what"] == "PyTorch"
     assert told["top1"] == pytest.approx(winner["test"]["top1"])
     assert told["loss"] == pytest.approx(winner["test"]["loss"], rel=1e-4)
     whole = {split: jobs.evaluate(run / "model.onnx", made / "photos", split)["images"] for split in ("train", "all")}
@@ -317,7 +317,7 @@ def test_the_commands_say_it(made: Path, tmp_path: Path) -> None:
     figures = json.loads(told("eval", file, "--data", photos, "--json"))
     shown = told("eval", file, "--data", photos)
     assert f"{figures['top1']:.2f} % top-1, loss {figures['loss']:.4f}, 24 images." in shown
-    assert "images a second" in shown and all(name in shown for name in CLASSES)
+    assert "images a second" in shown and "(onnxruntime, processor)" in shown and all(name in shown for name in CLASSES)
     exported = told("export", str(made / "run"), "--out", str(tmp_path / "out"), "--format", "onnx-int8")
     assert "model-int8.onnx" in exported and "top-1 before" in exported and "nas eval" in exported
     refused = CliRunner().invoke(app, ["eval", str(tmp_path / "out" / "model.py"), "--data", photos])
