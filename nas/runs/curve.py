@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
 from nas.base.errors import NasError
 from nas.base.files import read_json, write_json
@@ -35,8 +35,14 @@ class Curve(BaseModel):
     format: int = FORMAT
     planned: int
     steps: list[int]
-    losses: list[float]
+    losses: list[FiniteFloat]
     phases: list[dict[str, Any]] = []
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if len(self.steps) != len(self.losses):
+            raise ValueError("there must be one loss for each step")
+        return self
 
 
 def curve_of(losses: Sequence[float], planned: int, phases: Sequence[Phase] = ()) -> Curve:

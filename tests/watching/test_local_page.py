@@ -178,18 +178,19 @@ def test_it_listens_here_alone_and_only_reads(server: Watcher, runs: Path) -> No
 
 
 def test_the_page_compares_and_follows(server: Watcher, runs: Path) -> None:
-    with opened_browser() as browser:
-        for width in (1280, 390):
-            with seen(browser, server.address, width) as found:
-                page = found.page
-                page.check("input[aria-label='Compare finished']")
-                page.check("input[aria-label='Compare stopped']")
-                page.wait_for_selector("#fronts svg path.curve.s1")
-                page.click("button[data-run=stopped]")
-                page.wait_for_selector("#progress svg path.curve")
-                assert "nas resume" in page.inner_text("#followed-note")
-                assert not found.overflows and not found.complaints
-                assert all(address.startswith(server.address) for address in found.requests)
+    with opened_browser() as browser, seen(browser, server.address) as found:
+        page = found.page
+        page.check("input[aria-label='Compare finished']")
+        page.check("input[aria-label='Compare stopped']")
+        page.wait_for_selector("#fronts svg path.curve.s1")
+        page.click("button[data-run=stopped]")
+        page.wait_for_selector("#progress svg path.curve")
+        assert "nas resume" in page.inner_text("#followed-note")
+        assert not found.overflows
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.wait_for_function("document.querySelector('#fronts svg').viewBox.baseVal.width < 390")
+        assert not found.overflows and not found.complaints
+        assert all(address.startswith(server.address) for address in found.requests)
 
 
 def test_a_journal_of_nonsense_leaves_the_others_to_be_seen(tmp_path: Path) -> None:
@@ -197,6 +198,27 @@ def test_a_journal_of_nonsense_leaves_the_others_to_be_seen(tmp_path: Path) -> N
     with pytest.raises(NasError, match="cannot be read"):
         Studies().of(tmp_path / "study.journal")
     assert Studies().of(tmp_path / "missing") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "state"),
+    [
+        ("manifest.json", '{"format": 1, "kind": "search"}', "damaged"),
+        ("manifest.json", "[" * 100_000, "damaged"),
+        ("study.journal", "\x00\x01\n\n", "damaged"),
+        ("supernet/losses.json", '{"planned": 3, "steps": [1], "losses": [NaN]}', "damaged"),
+        ("supernet/losses.json", '{"planned": 3, "steps": [1, 2], "losses": [1.0]}', "damaged"),
+        ("results.json", "{", "finished"),
+    ],
+)
+def test_what_is_damaged_is_said_to_be(server: Watcher, runs: Path, name: str, content: str, state: str) -> None:
+    file = runs / "finished" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    found = listed(server)["finished"]
+    assert found["state"] == state
+    answer, content_now = get(server, "/api/run/finished")
+    assert answer.status == 200 and json.loads(content_now)["state"] == state
 
 
 def test_mistakes(tmp_path: Path, runs: Path) -> None:
