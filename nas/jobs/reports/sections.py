@@ -143,7 +143,8 @@ def network_section(pictures: Sequence[Markup], layers: Sequence[Mapping[str, An
             mark = "~" if layer["estimated"] else ""
             row.append("" if layer["milliseconds"] is None else f"{mark}{layer['milliseconds']:.3f}")
         rows.append(row)
-    shown = [tag("p", f"Counted at {at}.", class_="note"), *pictures]
+    drawn = "" if pictures else " It has too many parts to be drawn."
+    shown = [tag("p", f"Counted at {at}.{drawn}", class_="note"), *pictures]
     listed = tag("details", tag("summary", f"All {len(rows)} layers as a table"), table(titles, rows, "Layers", 4, tall=True))
     return section("winner", "The network, stage by stage", *shown, listed)
 

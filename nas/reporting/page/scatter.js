@@ -19,7 +19,7 @@ function scatter(holder, list, spec) {
     made.drawing.setAttribute('role', 'application');
     bounds(made, spec);
     for (const set of spec.sets) {
-      made.drawing.append(shape('path', { class: `dots ${set.dot}`, d: dots(set.points, made.x, made.y) }));
+      made.drawing.append(shape('path', { class: `dots ${set.dot}${flat.length > 1500 ? ' many' : ''}`, d: dots(set.points, made.x, made.y) }));
     }
     walk.length = 0;
     for (const set of spec.fronts) front(made, set, spec, walk);
