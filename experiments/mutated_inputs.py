@@ -105,15 +105,16 @@ def inputs(place: Path) -> list[Input]:
     ]
 
 
-def tried(one: Input, number: int, made: Path, place: Path) -> dict[str, Any]:
-    """Mutate a copy, read it, and judge."""
-    rng = generator(0, "mutated", one.kind, number)
+def tried(one: Input, number: int | None, made: Path, place: Path) -> dict[str, Any]:
+    """Mutate a copy, read it, and judge; without a number the copy is read as it is."""
     top, _, inside = one.file.partition("/")
     folder, canary, output = place / "copy", place / "canary", place / "output"
     for path in (folder, canary, output):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     shutil.copytree(made / top, folder)
-    way, content = mutated((folder / inside).read_bytes(), one.text, canary, rng)
+    way, content = "none", (folder / inside).read_bytes()
+    if number is not None:
+        way, content = mutated(content, one.text, canary, generator(0, "mutated", one.kind, number))
     (folder / inside).write_bytes(content)
 
     def work() -> None:
@@ -136,7 +137,7 @@ def tried(one: Input, number: int, made: Path, place: Path) -> dict[str, Any]:
     elif code == 2 and not any(line.startswith("nas: ") and len(line) > 15 for line in told.splitlines()):
         faults.append("no clear error")
     found = {"kind": one.kind, "number": number, "way": way, "verdict": "answer" if code == 0 else "error", "faults": faults}
-    return found | {"told": told[-2000:]} if faults else found
+    return found | {"told": told[-2000:]}
 
 
 def missing(every: list[Input], count: int, done: list[dict[str, Any]]) -> list[tuple[Input, int]]:
@@ -167,7 +168,12 @@ def main() -> None:
         # In a process of its own: forks of one whose threads have computed are not to be trusted.
         if wait(fork(lambda: input_files.make(made), place / "made.output")) != 0:
             sys.exit(f"the inputs could not be made: {(place / 'made.output').read_text()}")
-        for one, number in missing(inputs(made), given.inputs, done):
+        every = inputs(made)
+        for one in every:
+            control = tried(one, None, made, place)
+            if control["faults"] or control["verdict"] != "answer":
+                sys.exit(f"{one.kind}: what was not mutated gives no answer: {control}")
+        for one, number in missing(every, given.inputs, done):
             if given.only is None or one.kind in given.only:
                 found = tried(one, number, made, place)
                 done.append(found)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import kendalltau, spearmanr
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,6 +46,9 @@ class TableError:
 
 def table_error(predicted: Floats, measured: Floats) -> TableError:
     """The error of predictions (N,) beside measurements (N,), both in milliseconds."""
+    # Two seconds, which every command would spend.
+    from scipy.stats import kendalltau, spearmanr
+
     relative = predicted / measured - 1
     ranks = len(measured) > 2
     return TableError(

@@ -111,14 +111,14 @@ def read_table(path: str | Path, space: Space) -> TableEvaluator:
         raise NasError(
             f"{path} has no column 'architecture'; its first line names the columns, and it has: {', '.join(header)}"
         )
-    rows, cells = [], []
+    architectures, cells = [], []
     for number, line in enumerate(lines, 2):
         if not line:
             continue
         if len(line) != len(header):
             raise NasError(f"{path}, line {number}: {len(line)} cells in a table of {len(header)} columns")
         try:
-            rows.append(space.encode([space.parse(line[place])])[0])
+            architectures.append(space.parse(line[place]))
         except NasError as error:
             raise NasError(f"{path}, line {number}: {error}") from error
         cells.append(line)
@@ -127,9 +127,11 @@ def read_table(path: str | Path, space: Space) -> TableEvaluator:
         figures = [_number(line[index]) for line in cells]
         if index != place and None not in figures:
             metrics[name] = np.array(figures, dtype=np.float64)
-    if not rows or not metrics:
-        raise NasError(f"{path} holds {len(rows)} architectures and no column of numbers beside them; nothing can be looked up")
-    return TableEvaluator(np.asfortranarray(rows), metrics, path.name)
+    if not architectures or not metrics:
+        raise NasError(
+            f"{path} holds {len(architectures)} architectures and no column of numbers beside them; nothing can be looked up"
+        )
+    return TableEvaluator(space.encode(architectures), metrics, path.name)
 
 
 def require_metric(name: str, table: TableEvaluator) -> None:
