@@ -19,13 +19,18 @@ SHOWN = re.compile(r"^    (?:.* && )?nas +(\S.*?)(?: {2,}.*)?$", flags=re.MULTIL
 
 def shown(page: str) -> list[str]:
     text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r" *\\\n *", " ", text)
     return [line for line in SHOWN.findall(text) if " | " not in line]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if shown(page)])
-def test_commands_are_understood(page: str) -> None:
+def test_commands_are_understood(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for line in shown(page):
         command, words = typer.main.get_command(app), shlex.split(line, comments=True)
+        for word in words:
+            if word.endswith(".toml"):  # a file of options is read with the command
+                (tmp_path / word).touch()
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
         try:
