@@ -188,6 +188,12 @@ def test_a_folder_in_which_nothing_was_finished_is_begun_anew(tmp_path: Path) ->
         create_folder(folder, "any")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder here that nobody can write")
+def test_a_place_where_nobody_can_write_is_named() -> None:
+    with pytest.raises(NasError, match="cannot write /proc/nas"):
+        create_folder(Path("/proc/nas"), "any")
+
+
 def command(*words: str, **options: Any) -> tuple[int, str, str]:
     """A command in a process of its own."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
@@ -219,7 +225,18 @@ def test_a_folder_that_cannot_be_written_is_named(space: str, shared_folder: Pat
     source = shared_folder / "tiny.py"
     source.write_text(SPACE)
     folder = shared_folder / "run"
-    own = {"user": 65534, "group": 65534, "cwd": "/", "env": {"HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}}
+    own = {
+        "user": 65534,
+        "group": 65534,
+        "cwd": "/",
+        "env": {"HOME": "/nonexistent", "NAS_HOME": str(shared_folder), "PYTHONDONTWRITEBYTECODE": "1"},
+    }
+    try:
+        able = subprocess.run([sys.executable, "-c", "import nas"], user=65534, group=65534, cwd="/", capture_output=True)
+    except PermissionError:
+        pytest.skip("another user cannot run this Python")
+    if able.returncode:
+        pytest.skip("another user cannot import the toolkit")
     code, _, told = command(*words(f"{source}:Tiny", folder), **own)
     assert code == 2, told
     assert f"nas: cannot write {folder}" in told
