@@ -42,7 +42,10 @@ def fit(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="FILE", help="Write the fitted predictor to a safetensors file. [default: none is written]"),
     ] = None,
-    metric: Annotated[str, typer.Option(help="What is predicted: top1, or another figure of the run's evaluations.")] = "top1",
+    metric: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What is predicted, of the figures of the run's evaluations. [default: top1, map or r2]"),
+    ] = None,
     encoding: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="How architectures are seen: one-hot, or paths in cell spaces. [default: the space's own]"),

@@ -63,7 +63,10 @@ def evaluate(
             metavar="FILE|RUN", help="An exported file, or the folder of a run, of a retrained network or of exported files."
         ),
     ],
-    data: Annotated[str, typer.Option(help="'digits', or a folder of images of classes that the network knows.")],
+    data: Annotated[
+        str,
+        typer.Option(help="'digits', a folder, or a CSV file: images with classes, labels or numbers that the network knows."),
+    ],
     split: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -71,6 +74,9 @@ def evaluate(
             "trained on, else all]"
         ),
     ] = None,
+    path_column: options.PathColumn = None,
+    label_column: options.LabelColumns = None,
+    task: Annotated[Optional[str], typer.Option(help="The network's own; another one is an error.")] = None,  # noqa: UP045
     batch: Annotated[int, typer.Option(help="Images at a time.")] = 128,
     trust: Annotated[
         bool,
@@ -83,7 +89,17 @@ def evaluate(
         from nas import jobs
         from nas.cli.product_tables import print_evaluation
 
-        result = jobs.evaluate(target, data, split, batch, trust, TerminalReporter())
+        result = jobs.evaluate(
+            target,
+            data,
+            split,
+            batch,
+            trust,
+            TerminalReporter(),
+            path_column=path_column,
+            label_columns=tuple(label_column or ()),
+            task=task,
+        )
         if json:
             print_json(result)
         else:

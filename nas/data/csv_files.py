@@ -11,7 +11,7 @@ from nas.base.errors import NasError, unknown
 from nas.data.decode import SUFFIXES, Pictures
 from nas.data.folders import Files
 from nas.data.labelling import labelled
-from nas.data.reading import Reading
+from nas.data.reading import Learned, Reading
 from nas.data.sources import SPLIT_NAMES, Found
 
 CSV_SUFFIXES = (".csv", ".tsv")
@@ -24,15 +24,20 @@ SEPARATOR = ";"
 Row = Mapping[str, str]
 
 
-def read_csv(path: Path, reading: Reading) -> Found:
+def read_csv(path: Path, reading: Reading, known: Learned | None = None) -> Found:
     """The images and labels that a CSV file lists.
 
     The first line names the columns; they are separated by commas, tabs or semicolons. Paths are relative to the file.
+
+    Args:
+        known: by the network that the images are for; then they need no split for training.
 
     Raises:
         NasError: the file cannot be read, a column is not found, or a line lacks a path or a label, with the line's number.
     """
     columns, rows = _rows(path)
+    if known is not None:
+        reading = _suited(columns, reading, known)
     at = _path_column(path, columns, rows, reading)
     split = next((name for name in columns if name.strip().lower() in SPLIT_COLUMNS and _are_splits(rows, name)), None)
     labels = _label_columns(path, [name for name in columns if name not in (at, split)], reading)
@@ -53,7 +58,7 @@ def read_csv(path: Path, reading: Reading) -> Found:
         part = "train" if split is None else _split(place, row[split])
         paths.setdefault(part, []).append(name)
         written.setdefault(part, []).append(_label(place, row, labels, kind))
-    if "train" not in paths:
+    if "train" not in paths and known is None:
         raise NasError(
             f"{path} lists {', '.join(paths) or 'no'} images and none for training; add lines whose {split} is train"
         )
@@ -61,7 +66,26 @@ def read_csv(path: Path, reading: Reading) -> Found:
     identity = [f"{name} {_size(path.parent / name)}" for part in parts for name in paths[part]]
     pictures: dict[str, Pictures] = {part: Files(path.parent, paths[part]) for part in parts}
     names = labels if kind == "regression" else ()
-    return labelled(path, kind, {part: written[part] for part in parts}, pictures, (kind, *identity), names)
+    return labelled(
+        path,
+        kind,
+        {part: written[part] for part in parts},
+        pictures,
+        (kind, *identity),
+        names,
+        known=None if known is None else known.task,
+    )
+
+
+def _suited(columns: Sequence[str], reading: Reading, known: Learned) -> Reading:
+    """How a file is read for a network: as its task, and in the columns of its training where the file has them too."""
+    task, usual = known.task, known.reading
+    labels = task.names if task.kind == "regression" else usual.label_columns
+    return Reading(
+        reading.path_column or (usual.path_column if usual.path_column in columns else None),
+        reading.label_columns or (labels if set(labels) <= set(columns) else ()),
+        task.kind,
+    )
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:

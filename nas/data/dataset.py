@@ -20,7 +20,7 @@ from nas.data.given import GIVEN, name_of, read_given
 from nas.data.images import ArraySplit, Indices, LazySplit, Split
 from nas.data.left_out import leave_out
 from nas.data.parquet import find_parquet, read_parquet
-from nas.data.reading import Reading
+from nas.data.reading import Learned, Reading
 from nas.data.sources import Found
 from nas.data.splits import cut, stratified
 from nas.data.statistics import channel_statistics
@@ -120,10 +120,10 @@ def _digits(resolution: int, seed: int, fractions: Mapping[str, float], colours:
     return _assemble(DIGITS, DIGITS, task, 1, resolution, splits, positions, (content,), note, augmentation, colours)
 
 
-def read_source(path: Path, reading: Reading) -> Found:
-    """A folder or a CSV file in the splits that it has. Raises NasError where it cannot be read."""
+def read_source(path: Path, reading: Reading, known: Learned | None = None) -> Found:
+    """A folder or a CSV file in the splits that it has; see `read_csv`. Raises NasError where it cannot be read."""
     if path.is_file():
-        return read_csv(path, reading)
+        return read_csv(path, reading, known)
     reading.require_classes(path)
     files = find_parquet(path)
     return read_parquet(path, files) if files else read_folders(path)

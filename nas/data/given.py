@@ -15,6 +15,7 @@ from nas.data.encoded import encoded
 from nas.data.labelling import labelled
 from nas.data.reading import Reading
 from nas.data.sources import Found
+from nas.data.tasks import LearningTask
 
 GIVEN = "given in Python: "
 """Before the name of a data set that was passed as an object and cannot be read again by a name."""
@@ -55,10 +56,13 @@ def name_of(source: Any) -> str:
     return type(_whole(source[0] if isinstance(source, tuple) and source else source)).__name__
 
 
-def read_given(source: Any, reading: Reading) -> Found:
+def read_given(source: Any, reading: Reading, known: LearningTask | None = None) -> Found:
     """The parts of a data set, and their labels.
 
     Labels are integers or texts (classes), sequences of them or vectors of 0 and 1 (multi-label), or numbers (regression).
+
+    Args:
+        known: the task of a network that the images are for.
 
     Raises:
         NasError: it is nothing of the kind, its images change from one reading to the next, or its labels make no task.
@@ -72,10 +76,10 @@ def read_given(source: Any, reading: Reading) -> Found:
     labels = {part: [_plain(label) for label in _labels(dataset)] for part, dataset in datasets.items()}
     pictures = {part: Items(dataset, part) for part, dataset in datasets.items()}
     identity = [f"{part} {_digest(items)}" for part, items in pictures.items()]
-    kind = reading.task or _kind(name, labels["train"][0])
+    kind = known.kind if known is not None else reading.task or _kind(name, labels["train"][0])
     named = [str(one) for one in getattr(_whole(datasets["train"]), "classes", ())] if kind != "regression" else []
     written = {part: [_written(name, label, kind, named) for label in found] for part, found in labels.items()}
-    return labelled(name, kind, written, pictures, (kind, *identity), named)
+    return labelled(name, kind, written, pictures, (kind, *identity), named, known=known)
 
 
 def image_and_label(item: Any) -> tuple[Any, Any]:

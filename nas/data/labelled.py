@@ -1,10 +1,11 @@
-"""Labelled images of any source for a network that exists: at its resolution, in its channels and colours, by its classes."""
+"""Labelled images of any source for a network that exists: at its resolution, in its channels and colours, by its names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,14 @@ from nas.base.errors import NasError, unknown
 from nas.data.batches import Batch
 from nas.data.dataset import DIGITS, Colours, existing_source, load_data, read_source
 from nas.data.digits import CLASSES, read_digits
+from nas.data.given import name_of, read_given
 from nas.data.images import ArraySplit, LazySplit, Split
+from nas.data.labelling import require_names
+from nas.data.left_out import leave_out
 from nas.data.normalise import Normaliser, to_images, to_pixels
-from nas.data.reading import Reading
-from nas.data.tasks import Classification
+from nas.data.reading import Learned, Reading
+from nas.data.sources import Found, Part
+from nas.data.tasks import Classification, LearningTask
 
 ALL = "all"
 SPLITS = ("train", "validation", "test")
@@ -27,111 +32,149 @@ class Expected:
     """What a network expects.
 
     Attributes:
-        classes: in the order of its scores.
+        task: with the names in the order of its scores.
         fingerprint, trained_resolution, seed: of the data trained on, by which this is recognised; '' where they are not known.
+        reading: how that data was read.
     """
 
-    classes: tuple[str, ...]
+    task: LearningTask
     channels: int
     resolution: int
     colours: Colours
     fingerprint: str = ""
     trained_resolution: int = 0
     seed: int = 0
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images to score.
+    """Images to score, with targets of the network's task.
 
     Attributes:
         split: which: train, validation, test or all.
         own: whether they are of the data that the network was trained on, in the splits of its training.
-        classes: those that the source has, in its own order.
+        left_out: of the whole source, images that cannot be decoded, by name, with the reason.
     """
 
     name: str
     split: str
     own: bool
     parts: tuple[Split, ...]
-    classes: tuple[str, ...]
     expected: Expected
+    left_out: Mapping[str, str]
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """The images in order, normalised as the network expects them; labels are positions among its classes."""
+        """The images in order, normalised as the network expects them."""
         expected = self.expected
         normalise = Normaliser(*expected.colours, expected.resolution)
-        order = np.array([expected.classes.index(name) for name in self.classes])
         for part in self.parts:
             for start in range(0, len(part), size):
                 chosen = np.arange(start, min(start + size, len(part)))
                 values = normalise(to_pixels(part.images(chosen)))
-                yield Batch(to_images(values), torch.from_numpy(order[part.labels[chosen]]))
+                yield Batch(to_images(values), torch.from_numpy(part.labels[chosen]))
 
 
-def load_labelled(source: str | Path, expected: Expected, split: str | None = None) -> Labelled:
+@dataclass(frozen=True)
+class _Read:
+    """A source: its name, splits, and images left out."""
+
+    name: str
+    parts: Mapping[str, Split]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_labelled(source: Any, expected: Expected, split: str | None = None, reading: Reading | None = None) -> Labelled:
     """The images of a source that a network is to be scored on.
 
     Args:
+        source: 'digits', a folder, a CSV file, or a data set as an object.
         split: 'train', 'validation', 'test' or 'all'; by default the test images, where the source has such a split or the
             network was trained on the source, and else all images.
+        reading: how a CSV file is read, where it does not say so itself.
 
     Raises:
-        NasError: the source cannot be read, lacks the split, or has classes that the network does not know.
+        NasError: the source cannot be read, lacks the split, is of another task, or has names that the network does not know.
     """
     if split is not None and split not in (*SPLITS, ALL):
         raise unknown("split", split, (*SPLITS, ALL))
-    own = _own(source, expected)
-    name, classes, found = own or _foreign(source, expected)
-    extra = [known for known in classes if known not in expected.classes]
-    if extra:
-        raise NasError(
-            f"{source} has classes that the network does not know: {_listed(extra)}; it knows: {_listed(expected.classes)}"
-        )
+    reading = reading or Reading()
+    if reading.task not in (None, expected.task.kind):
+        raise NasError(f"--task {reading.task} was asked, and the network learned {expected.task.kind}; leave it out")
+    own = _own(source, expected, reading)
+    read = own or _foreign(source, expected, reading)
+    found = read.parts
     chosen = split or ("test" if "test" in found else ALL)
     if chosen != ALL and chosen not in found:
         raise NasError(
             f"{source} has no {chosen} split; it has {' and '.join(found)}: ask for one of these, or for --split {ALL}"
         )
     parts = tuple(found.values()) if chosen == ALL else (found[chosen],)
-    return Labelled(name, chosen, own is not None, parts, classes, expected)
+    return Labelled(read.name, chosen, own is not None, parts, expected, read.left_out)
 
 
-def _own(source: str | Path, expected: Expected) -> tuple[str, tuple[str, ...], Mapping[str, Split]] | None:
-    """Name, classes and splits of the data that the network was trained on; None for other data."""
+def _own(source: Any, expected: Expected, reading: Reading) -> _Read | None:
+    """The data that the network was trained on; None for other data."""
     if not expected.fingerprint:
         return None
-    given = {"seed": expected.seed, "channels": expected.channels, "colours": expected.colours}
+    trained = expected.reading
+    as_trained = Reading(
+        reading.path_column or trained.path_column, reading.label_columns or trained.label_columns, reading.task or trained.task
+    )
+    given: dict[str, Any] = {"seed": expected.seed, "channels": expected.channels, "colours": expected.colours}
+    given["reading"] = as_trained
     try:
-        data = load_data(source, resolution=expected.trained_resolution, **given)  # type: ignore[arg-type]
+        data = load_data(source, resolution=expected.trained_resolution, **given)
         if data.fingerprint != expected.fingerprint:
             return None
         if expected.resolution != expected.trained_resolution:
-            data = load_data(source, resolution=expected.resolution, **given)  # type: ignore[arg-type]
+            data = load_data(source, resolution=expected.resolution, left_out=data.left_out, **given)
     except NasError:  # what is wrong with it is told where it is read as other data
         return None
-    return data.name, data.classes, {"train": data.train, "validation": data.validation, "test": data.test}
+    return _Read(data.name, {"train": data.train, "validation": data.validation, "test": data.test}, data.left_out)
 
 
-def _foreign(source: str | Path, expected: Expected) -> tuple[str, tuple[str, ...], Mapping[str, Split]]:
-    """Name, classes and splits of any other data; what has no splits is all 'train'."""
-    if source == DIGITS:
+def _foreign(source: Any, expected: Expected, reading: Reading) -> _Read:
+    """Any other data; what has no splits is all 'train'. Images that cannot be decoded are left out."""
+    task = expected.task
+    if isinstance(source, str) and source == DIGITS:
         images, labels = read_digits(expected.resolution)
-        return DIGITS, CLASSES, {"train": ArraySplit(np.repeat(images, expected.channels, axis=3), labels)}
-    path = existing_source(source)
-    found = read_source(path, Reading())
-    if not isinstance(found.task, Classification):
-        raise NasError(f"{source} holds {found.task.kind} targets; accuracy is told of images with one class each")
+        (part,) = _aligned(DIGITS, Classification(CLASSES), [labels], task)
+        return _Read(DIGITS, {"train": ArraySplit(np.repeat(images, expected.channels, axis=3), part)})
+    if isinstance(source, str | Path):
+        path = existing_source(source)
+        found, name = read_source(path, reading, Learned(task, expected.reading)), path.stem if path.is_file() else path.name
+    else:
+        found, name = read_given(source, reading, task), name_of(source)
+    found = _as_known(source, found, task)
     parts = {
         name: LazySplit(part.pictures, np.arange(len(part.labels)), part.labels, expected.channels, expected.resolution)
         for name, part in found.parts.items()
     }
-    return path.stem if path.is_file() else path.name, found.task.names, parts
+    # Nothing is learned from them, so that a class may be gone altogether.
+    kept, left_out = leave_out(parts, None, None)
+    return _Read(name, kept, left_out)
 
 
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    """Some names in a sentence."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _as_known(source: Any, found: Found, task: LearningTask) -> Found:
+    """The same with the network's targets."""
+    if found.task is task:
+        return found
+    labels = _aligned(source, found.task, [part.labels for part in found.parts.values()], task)
+    parts = {name: Part(part.pictures, own) for (name, part), own in zip(found.parts.items(), labels, strict=True)}
+    return replace(found, task=task, parts=parts)
+
+
+def _aligned(source: Any, own: LearningTask, labels: list[Any], task: LearningTask) -> list[Any]:
+    """Positions among the network's classes in the place of those among a source's own."""
+    if not isinstance(task, Classification):
+        raise NasError(
+            f"{source} has one class for each image, and the network learned {task.kind}; give a CSV file of paths and labels, "
+            "such as --data labels.csv"
+        )
+    require_names(source, set(own.names), task)
+    order = np.array([task.names.index(name) for name in own.names])
+    return [order[one] for one in labels]

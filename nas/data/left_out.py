@@ -13,11 +13,12 @@ MOST = 0.5
 
 
 def leave_out(
-    splits: Mapping[str, LazySplit], task: LearningTask, known: Collection[str] | None
+    splits: Mapping[str, LazySplit], task: LearningTask | None, known: Collection[str] | None
 ) -> tuple[dict[str, LazySplit], dict[str, str]]:
     """The splits without corrupt images, and these by name with the reason.
 
     Args:
+        task: what is to be learned from them; None where nothing is.
         known: the names of the corrupt ones, where all images were decoded before; by default every image is decoded.
 
     Raises:
@@ -41,14 +42,14 @@ def _known(split: LazySplit, known: Collection[str]) -> dict[int, str]:
     return {place: "left out before" for place in range(len(split)) if split.where(place) in names}
 
 
-def _require_enough(name: str, split: LazySplit, kept: LazySplit, faults: Mapping[int, str], task: LearningTask) -> None:
+def _require_enough(name: str, split: LazySplit, kept: LazySplit, faults: Mapping[int, str], task: LearningTask | None) -> None:
     place, reason = min(faults.items())
     first = f"the first is {split.where(place)} ({reason})"
     if len(faults) > MOST * len(split):
         raise NasError(
             f"{len(faults)} of the {len(split)} {name} images cannot be decoded; {first}; check the paths and the files"
         )
-    if name != "train":
+    if name != "train" or task is None:
         return
     before, after = task.counts(split.labels), task.counts(kept.labels)
     gone = [label for label, count in before.items() if count and not after[label]]

@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nas.base.errors import NasError, unknown
-from nas.data.tasks import TASKS
-
-KINDS = tuple(task.kind for task in TASKS)
+from nas.data.tasks import KINDS, LearningTask
 
 
 @dataclass(frozen=True)
@@ -45,3 +43,16 @@ class Reading:
     def to_json(self) -> dict[str, Any]:
         """For a manifest."""
         return {**asdict(self), "label_columns": list(self.label_columns)}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a network has learned, where images are read for it.
+
+    Attributes:
+        task: with the names in the order of its scores.
+        reading: how the data that it was trained on were read.
+    """
+
+    task: LearningTask
+    reading: Reading

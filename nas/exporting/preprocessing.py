@@ -10,6 +10,7 @@ from typing import Any
 
 from nas.base.errors import NasError
 from nas.base.files import read_json, write_json
+from nas.data.tasks import LearningTask, task_in
 
 FILE = "preprocessing.json"
 """Beside files of formats that hold no texts of their own."""
@@ -20,24 +21,32 @@ INPUT = "pixels scaled to [0, 1], minus mean, divided by std, per channel"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes an input, and the classes in the order of the scores.
+    """How a picture becomes an input, and what the scores mean.
 
     Attributes:
+        task: with the names of classes, labels or columns in the order of the scores.
         input_shape: (C, H, W); 1 channel is grey, 3 are red, green, blue.
         mean, std: of each channel, of pixels scaled to [0, 1].
-        data: of the data trained on: name, fingerprint, resolution, and the seed of its splits.
+        data: of the data trained on: name, fingerprint, resolution, the seed of its splits, and how a CSV file was read.
     """
 
-    classes: tuple[str, ...]
+    task: LearningTask
     input_shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     data: Mapping[str, Any]
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the scores: classes, labels, or columns of numbers."""
+        return self.task.names
+
     def to_json(self) -> dict[str, Any]:
         """For a file beside the network, and for the texts inside an ONNX file."""
         return {
             "classes": list(self.classes),
+            **self.task.describe(),
+            "output": self.task.meaning,
             "input_shape": ["batch", *self.input_shape],
             "mean": list(self.mean),
             "std": list(self.std),
@@ -53,13 +62,13 @@ class Preprocessing:
         try:
             shape = tuple(int(size) for size in content["input_shape"][1:])
             found = Preprocessing(
-                classes=tuple(str(name) for name in content["classes"]),
+                task=task_in(content, tuple(str(name) for name in content["classes"])),
                 input_shape=shape,  # type: ignore[arg-type]  # its length is looked at below
                 mean=tuple(float(value) for value in content["mean"]),
                 std=tuple(float(value) for value in content["std"]),
                 data=dict(content.get("trained_on", {})),
             )
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, NasError) as error:
             raise NasError(
                 f"{where} does not say how pictures are to be prepared ({type(error).__name__}: {error}); export the network "
                 "again with: nas export RUN"

@@ -1,9 +1,9 @@
-"""Accuracy of whatever maps images to scores: a network, or a file in its runtime."""
+"""How good whatever maps images to scores is: a network, or a file in its runtime."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,8 @@ import torch
 from torch import nn
 
 from nas.base.errors import NasError
-from nas.data import Batch
+from nas.data import Batch, LearningTask
 from nas.exporting.comparison import Run, Scores
-
-FIVE = 5
 
 
 @dataclass(frozen=True)
@@ -23,21 +21,19 @@ class Scoring:
     """What came of scoring some images.
 
     Attributes:
-        top1, top5: share of the images whose class has the highest score or is among the five highest, in percent; top5 is None
-            where there are no more than five classes.
-        loss: mean cross-entropy.
-        per_class: of each class of which there were images: how many, and top1 among them.
+        figures: of the task, by name, the headline first; of classes 'top1', 'top5' (None with no more than five classes) and
+            'loss'.
+        per_class: figures of each class, label or column by itself; see `LearningTask.by_name`.
         seconds: spent in the runtime alone.
-        predicted: (N,) the class with the highest score, for each image.
+        scores: float32 (N, outputs).
     """
 
+    task: LearningTask
     images: int
-    top1: float
-    top5: float | None
-    loss: float
+    figures: Mapping[str, float | None]
     per_class: Mapping[str, Mapping[str, float]]
     seconds: float
-    predicted: np.ndarray
+    scores: Scores
 
     @property
     def images_per_second(self) -> float:
@@ -45,35 +41,42 @@ class Scoring:
         return self.images / max(self.seconds, 1e-9)
 
     def brief(self) -> dict[str, Any]:
-        """Images, accuracies and loss."""
-        return {"images": self.images, "top1": self.top1, "top5": self.top5, "loss": self.loss}
+        """Images and the figures of all of them."""
+        return {"images": self.images, **self.figures}
 
     def agreement(self, other: Scoring) -> float:
-        """Of how many of the same images both say the same class, in percent."""
-        return 100.0 * float((self.predicted == other.predicted).mean())
+        """How far both come to the same answers for the same images; see `LearningTask.agreement`."""
+        return self.task.agreed(self.scores, other.scores)
 
 
-def scored(run: Run, batches: Iterable[Batch], classes: Sequence[str]) -> Scoring:
-    """Score images whose targets are positions in `classes`.
+def scored(run: Run, batches: Iterable[Batch], task: LearningTask) -> Scoring:
+    """Score images whose targets are those of a task.
 
     Raises:
         NasError: there is no image, the runtime returns another number of scores, or scores that are no finite numbers.
     """
     scores: list[Scores] = []
     targets: list[np.ndarray] = []
-    seconds = 0.0
+    meter, seconds, outputs = task.meter(), 0.0, len(task.names)
     for batch in batches:
         images = batch.images.contiguous().numpy()
         start = time.perf_counter()
         found = run(images)
         seconds += time.perf_counter() - start
-        if found.shape != (len(images), len(classes)):
-            raise NasError(f"the network gives {found.shape} scores for {len(images)} images of {len(classes)} classes")
+        if found.shape != (len(images), outputs):
+            raise NasError(f"the network gives {found.shape} scores for {len(images)} images, of a task with {outputs} outputs")
+        if not np.isfinite(found).all():
+            raise NasError("the network gives scores that are no finite numbers; numbers of its format may be too small for it")
+        found = np.array(found, dtype=np.float32)
+        meter.add(torch.from_numpy(found), batch.targets)
         scores.append(found)
-        targets.append(batch.labels.numpy())
+        targets.append(batch.targets.numpy())
     if not scores:
         raise NasError("there are no images to score")
-    return _figures(np.concatenate(scores).astype(np.float64), np.concatenate(targets), classes, seconds)
+    whole, known = np.concatenate(scores), np.concatenate(targets)
+    figures: dict[str, float | None] = {**meter.result(), **task.further(whole, known)}
+    figures["loss"] = figures.pop("loss")  # last, after what is read first
+    return Scoring(task, len(whole), figures, task.by_name(whole, known), seconds, whole)
 
 
 def in_torch(network: nn.Module) -> Run:
@@ -85,28 +88,3 @@ def in_torch(network: nn.Module) -> Run:
         return found
 
     return run
-
-
-def _figures(scores: np.ndarray, targets: np.ndarray, classes: Sequence[str], seconds: float) -> Scoring:
-    if not np.isfinite(scores).all():
-        raise NasError("the network gives scores that are no finite numbers; numbers of its format may be too small for it")
-    own = np.take_along_axis(scores, targets[:, None], axis=1)
-    predicted = scores.argmax(axis=1)
-    right = predicted == targets
-    high = scores.max(axis=1, keepdims=True)
-    loss = np.log(np.exp(scores - high).sum(axis=1)) - (own - high)[:, 0]
-    counts = np.bincount(targets, minlength=len(classes))
-    hits = np.bincount(targets[right], minlength=len(classes))
-    return Scoring(
-        images=len(targets),
-        top1=100.0 * float(right.mean()),
-        top5=100.0 * float(((scores > own).sum(axis=1) < FIVE).mean()) if len(classes) > FIVE else None,
-        loss=float(loss.mean()),
-        per_class={
-            name: {"images": int(count), "top1": 100.0 * float(hit / count)}
-            for name, count, hit in zip(classes, counts, hits, strict=True)
-            if count
-        },
-        seconds=seconds,
-        predicted=predicted,
-    )

@@ -15,9 +15,11 @@ from nas.base.errors import NasError
 from nas.base.files import read_sealed, write_bytes, write_sealed
 from nas.base.progress import Reporter
 from nas.data import Batch, ImageData
+from nas.data.given import GIVEN
 from nas.exporting import FLOAT32_TOLERANCE, Format, Scoring, Source, compare, in_torch, scored
 from nas.jobs.product import REAL, Product
 from nas.runs import RunFolder
+from nas.runs.searched import is_given
 from nas.runs.stages import EVALUATION_BATCH
 
 CALIBRATION_BATCH = 32
@@ -54,9 +56,16 @@ def judges(
     calibrated = [made.name for made in formats if made.calibrated]
     if data is None:
         if calibrated:
+            source = product.manifest.data["source"]
+            if is_given(source):
+                raise NasError(
+                    f"--format {calibrated[0]} reads ranges from training images, and the run's data set "
+                    f"'{source.removeprefix(GIVEN)}' was given as an object in Python: call "
+                    "nas.export(RUN, data=THE_DATA_SET, formats=[...]) in Python"
+                )
             raise NasError(
                 f"--format {calibrated[0]} reads ranges from training images, and the run's data cannot be read: "
-                f"{product.manifest.data['source']} is gone or has changed; restore it"
+                f"{source} is gone or has changed; restore it"
             )
         return Judges([], [], None, None)
     calibration = []
@@ -64,7 +73,7 @@ def judges(
         batches = product.batches(data, "train", CALIBRATION_BATCH, calibration_images)
         calibration = [batch.images.numpy() for batch in batches]
     validation = list(product.batches(data, "validation", EVALUATION_BATCH, validation_images))
-    reference = scored(in_torch(product.deployed), validation, data.classes)
+    reference = scored(in_torch(product.deployed), validation, data.task)
     return Judges(calibration, validation, validation[0].images[:REAL], reference)
 
 
@@ -122,11 +131,11 @@ def _figures(product: Product, made: Format, run: Any, found: Judges) -> dict[st
         told = {name: told[name] for name in ("inputs", "largest_difference", "varied")}
     validation = None
     if found.reference is not None:
-        scoring = scored(run, found.validation, product.manifest.data["classes"])
+        scoring = scored(run, found.validation, found.reference.task)
         validation = {
             "before": found.reference.brief(),
             "after": scoring.brief(),
-            "same_class": scoring.agreement(found.reference),
+            scoring.task.agreement.name: scoring.agreement(found.reference),
             "images_per_second": scoring.images_per_second,
             "images_per_second_before": found.reference.images_per_second,
         }

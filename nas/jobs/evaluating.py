@@ -1,15 +1,15 @@
-"""Scoring an exported file, or the network of a run, on any images of the same classes."""
+"""Scoring an exported file, or the network of a run, on any images of the same classes, labels or numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
-from nas.data import Batch, Expected, Labelled, load_labelled
+from nas.data import Batch, Expected, Labelled, Reading, load_labelled
 from nas.exporting import Preprocessing, Run, in_torch, load_plain, preprocessing_of, scored
 from nas.jobs.product import product_of
 from nas.measuring.formats import open_file, untrusted
@@ -33,28 +33,36 @@ class Opened:
 
 def evaluate(
     target: str | Path,
-    data: str | Path,
+    data: Any,
     split: str | None = None,
     batch_size: int = EVALUATION_BATCH,
     trusted: bool = False,
     reporter: Reporter | None = None,
     space: Space | None = None,
+    path_column: str | None = None,
+    label_columns: Sequence[str] = (),
+    task: str | None = None,
 ) -> dict[str, Any]:
-    """Accuracy, loss and speed of a network on labelled images.
+    """How good a network is on labelled images, by the figures of its task, and how fast.
 
     Args:
         target: the folder of a finished search or of a retrained network; an exported file; or a folder with `model.py`,
             `weights.safetensors` and `preprocessing.json`.
-        data: 'digits' or a folder, of classes that the network knows, which are matched by name.
+        data: 'digits', a folder, a CSV file or a data set as an object, of classes, labels or columns that the network knows,
+            which are matched by name.
         split: 'train', 'validation', 'test' or 'all'; by default the test images where the data has such, or where it is what
             the network was trained on; else all.
         trusted: whether code that the file holds may run: Python source, or an archive of torch.export.
         space: for a run of a space that only exists as an object: the same again.
+        path_column, label_columns: of a CSV file; found by their names by default, or as in the training.
+        task: the network's own, whatever the data look like; another one is an error.
 
     Returns:
-        {"target", "what", "data", "split", "own", "images", "top1", "top5", "loss", "images_per_second", "classes",
-        "per_class": {name: {"images", "top1"}}, "preprocessing"}; "own" says whether the images are of the data that it
-        was trained on, in the splits of its training.
+        {"target", "what", "data", "split", "own", "task", "images", figures, "images_per_second", "classes", "left_out",
+        "per_class", "preprocessing"}; "own" says whether the images are of the data that it was trained on, in the splits of
+        its training. Of classes the figures are "top1", "top5" and "loss", and "per_class" is {class: {"images", "top1"}}; of
+        labels "map" and "loss", and {label: {"images", "ap"}}; of numbers "r2", "rmse" and "loss", and {column: {"r2",
+        "rmse"}}. "left_out" are images that cannot be decoded, by name.
 
     Raises:
         NasError: the file or the data cannot be used, or they do not fit together.
@@ -62,11 +70,11 @@ def evaluate(
     if batch_size < 1:
         raise NasError(f"--batch cannot be {batch_size}; legal: 1 and above")
     opened = open_target(Path(target), trusted, space)
-    images = load_labelled(data, _expected(opened.preprocessing), split)
+    images = load_labelled(data, _expected(opened.preprocessing), split, Reading(path_column, tuple(label_columns), task))
     reporter = reporter or Silent()
     reporter.start("scoring", len(images))
     try:
-        scoring = scored(opened.run, _told(images, batch_size, reporter), opened.preprocessing.classes)
+        scoring = scored(opened.run, _told(images, batch_size, reporter), opened.preprocessing.task)
     finally:
         reporter.finish()
     return {
@@ -75,11 +83,13 @@ def evaluate(
         "data": images.name,
         "split": images.split,
         "own": images.own,
+        "task": scoring.task.kind,
         **scoring.brief(),
         "images_per_second": scoring.images_per_second,
         "classes": len(opened.preprocessing.classes),
+        "left_out": dict(images.left_out),
         "per_class": {name: dict(figures) for name, figures in scoring.per_class.items()},
-        "preprocessing": asdict(opened.preprocessing),
+        "preprocessing": opened.preprocessing.to_json(),
     }
 
 
@@ -119,16 +129,20 @@ def _plain(source: Path) -> Any:
 def _expected(preprocessing: Preprocessing) -> Expected:
     """What images must be for a network."""
     channels, side, _ = preprocessing.input_shape
-    known = preprocessing.data
     return Expected(
-        preprocessing.classes,
-        channels,
-        side,
-        (preprocessing.mean, preprocessing.std),
-        str(known.get("fingerprint", "")),
-        int(known.get("resolution", 0)),
-        int(known.get("seed", 0)),
+        preprocessing.task, channels, side, (preprocessing.mean, preprocessing.std), *_trained_on(preprocessing.data)
     )
+
+
+def _trained_on(known: Mapping[str, Any]) -> tuple[str, int, int, Reading]:
+    """Fingerprint, resolution, seed and reading of the data trained on; what a file does not say properly is not known."""
+    try:
+        reading = known.get("reading", {})
+        path, labels = reading.get("path_column"), [str(name) for name in reading.get("label_columns", ())]
+        found = Reading(None if path is None else str(path), tuple(labels), reading.get("task"))
+        return str(known["fingerprint"]), int(known["resolution"]), int(known["seed"]), found
+    except (AttributeError, KeyError, TypeError, ValueError, NasError):
+        return "", 0, 0, Reading()
 
 
 def _told(images: Labelled, size: int, reporter: Reporter) -> Iterator[Batch]:

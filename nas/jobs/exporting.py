@@ -18,6 +18,7 @@ from nas.jobs.product import product_of
 from nas.measuring.formats import FLOAT32, require_format
 from nas.runs import Manifest, RunFolder
 from nas.runs.run_data import data_of
+from nas.runs.searched import is_given
 from nas.supernet import Space
 
 
@@ -29,6 +30,7 @@ def export(
     calibration_images: int = 256,
     validation_images: int = 2000,
     reporter: Reporter | None = None,
+    data: Any = None,
 ) -> dict[str, Any]:
     """Write the network of a run as ONNX (dynamic batch), as plain PyTorch and in further formats, each compared with PyTorch.
 
@@ -42,10 +44,11 @@ def export(
             other installed runtimes.
         calibration_images: at most so many training images give formats with integers their ranges.
         validation_images: at most so many validation images tell accuracy before and after.
+        data: of a run that learned from a data set as an object: the same again.
 
     Returns:
         {"onnx", "source", "weights", "preprocessing", "card": paths, "comparison": figures of ONNX, "real_input": bool,
-        "formats": {name: {"files", "bytes", "comparison", "calibration_images", "validation"}}, "next": [...]}.
+        "task": kind, "formats": {name: {"files", "bytes", "comparison", "calibration_images", "validation"}}, "next": [...]}.
 
     Raises:
         NasError: the run is not finished or has no weights, a format is unknown or its package missing, or a file
@@ -57,12 +60,12 @@ def export(
     made = [require_format(name) for name in dict.fromkeys(formats) if name != FLOAT32]
     reporter = reporter or Silent()
     product = product_of(path, space)
-    data = _data(product.manifest, Path(path))
-    found = judges(product, data, made, calibration_images, validation_images) if made else None
+    images = _data(product.manifest, Path(path), data)
+    found = judges(product, images, made, calibration_images, validation_images) if made else None
     target = RunFolder(Path(out) if out is not None else Path(path))
     # In a folder of its own nothing else writes, and there may be no run to lock.
     with target.locked() if out is None else contextlib.nullcontext():
-        comparison = product.write(target, data)
+        comparison = product.write(target, images)
         figures = convert(product, made, target.path, found, reporter) if found is not None else {}
         exports = record(target.path, figures)
         results = read_sealed(RunFolder(Path(path)).results, "results")
@@ -74,14 +77,17 @@ def export(
         "preprocessing": str(target.preprocessing),
         "card": str(target.card),
         "comparison": comparison.to_json(),
-        "real_input": data is not None,
+        "real_input": images is not None,
+        "task": product.preprocessing.task.kind,
         "formats": figures,
         "next": _next(path, target.path, figures, product.manifest),
     }
 
 
-def _data(manifest: Manifest, path: Path) -> ImageData | None:
-    """The run's data, or None where it is gone or has changed."""
+def _data(manifest: Manifest, path: Path, given: Any) -> ImageData | None:
+    """The run's data, or None where it is gone or has changed. Raises NasError where an object is given that it is not."""
+    if given is not None:
+        return data_of(manifest, path, given)
     try:
         return data_of(manifest, path)
     except NasError:
@@ -93,6 +99,9 @@ def _next(path: str | Path, target: Path, figures: dict[str, Any], manifest: Man
     main = next((entry["files"][-1] for entry in figures.values()), "model.onnx")
     trust = " --trust" if main.endswith(".pt2") else ""
     source = manifest.data["source"]
+    if is_given(source):
+        call = f"nas.evaluate({str(target / main)!r}, data=DATA{', trusted=True' if trust else ''})"
+        return [f"{call}  # in Python, with the same object", f"nas show {shlex.quote(str(path))}"]
     return [
         f"nas eval {shlex.quote(str(target / main))} --data {shlex.quote(source)}{trust}",
         f"nas show {shlex.quote(str(path))}",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.data import CLASSIFICATION
+from nas.data.tasks import kind_in
 from nas.exporting import Comparison
 from nas.jobs.latencies import estimated_counts, latency_metrics, latency_source
 from nas.jobs.typical import typical_cost
@@ -28,7 +28,7 @@ def training_figures(folder: RunFolder, manifest: Manifest, setting: Setting, tr
         "kind": "train",
         "run": path,
         "space": setting.space.name,
-        "data": _data(manifest),
+        "data": data_figures(manifest),
         "trained_at": str(setting.trained_at),
         "training": supernet_training(trained),
         "derived": trained.facts.derived,
@@ -54,7 +54,7 @@ def search_figures(
         "kind": "search",
         "run": path,
         **_asked(setting, outcome),
-        "data": _data(manifest),
+        "data": data_figures(manifest),
         "trained_at": str(setting.trained_at),
         "training": dict(training),
         "search": {
@@ -185,11 +185,13 @@ def _network(setting: Searched, trial: Trial, trained_at: Task | None) -> dict[s
     }
 
 
-def _data(manifest: Manifest) -> dict[str, Any]:
+def data_figures(manifest: Manifest) -> dict[str, Any]:
+    """What results say of the data."""
     data = manifest.data
     kept = {name: data[name] for name in ("name", "source", "images", "resolution", "channels", "note")}
     # Runs that earlier versions began know classes alone.
-    learned = {"task": data.get("task", CLASSIFICATION.kind), "metric": data.get("metric", CLASSIFICATION.headline.name)}
+    kind = kind_in(data)
+    learned = {"task": kind.kind, "metric": kind.metrics[0].name}
     return {**kept, **learned, "left_out": len(data.get("left_out", ())), "classes": len(data["classes"])}
 
 
@@ -233,7 +235,8 @@ def _next_commands(path: str, setting: Setting) -> list[str]:
     targets = _targets(setting)
     supernet = "" if setting.space.separate else f" --supernet {setting.config.supernet or path}"
     if is_given(setting.config.data):
-        return [f"nas show {path}", f"nas export {path}"]
+        calls = [f"nas.{verb}({path!r}, data=DATA)  # in Python, with the same object" for verb in ("retrain", "export")]
+        return [f"nas show {path}", *calls]
     return [
         f"nas show {path}",
         f"nas retrain {path}",

@@ -18,7 +18,8 @@ from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, reduction_o
 from nas.runs.folder import create_folder
 from nas.runs.looked_up import LookedUp, digest
 from nas.runs.manifest import new_manifest, write_manifest
-from nas.runs.searched import fingerprint, require_given, space_of
+from nas.runs.run_data import require_given, require_same
+from nas.runs.searched import fingerprint, space_of
 from nas.runs.setting import describe_data
 from nas.supernet import Space
 
@@ -67,11 +68,8 @@ def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, giv
         if manifest.data:
             require_given(manifest, data)
         setting = prepare_lookup(config, space, folder.proxies, data)
-        if setting.data is not None and setting.data.fingerprint != manifest.data["fingerprint"]:
-            raise NasError(
-                f"the data at {manifest.data['source']} has changed since run {folder.path} began; restore it, or begin a new "
-                "run"
-            )
+        if setting.data is not None:
+            require_same(setting.data, manifest, folder.path)
         return _finish(folder, manifest, setting, reporter, space)
 
 

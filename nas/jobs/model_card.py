@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.data.tasks import Classification, LearningTask, Metric, MultiLabel, Regression, kind_in
 from nas.exporting import Preprocessing
 from nas.jobs.card_files import files_section
 from nas.jobs.readme import effort, heading, shown
 from nas.runs import Manifest
 
 LISTED = 100
-"""Classes that are listed on the card; more of them stand in preprocessing.json alone."""
+"""Classes, labels or columns that are listed on the card; more of them stand in preprocessing.json alone."""
 
 Figures = Mapping[str, Any]
 
@@ -28,7 +29,7 @@ def model_card(results: Figures, manifest: Manifest, preprocessing: Preprocessin
         "Accuracy": _accuracy(results, exports),
         "Costs": _costs(results),
         "How it was made": _making(results, manifest),
-        "Files": files_section(exports),
+        "Files": files_section(exports, preprocessing.task),
         "Limits": _limits(results, manifest, preprocessing),
         "Licence": ["The run states none: whoever publishes the weights decides, as far as the data's own licence allows."],
     }
@@ -43,11 +44,16 @@ def _title(results: Figures) -> str:
 
 
 def _head(results: Figures, preprocessing: Preprocessing) -> list[str]:
-    test = results["winner"]["test"]
-    return [
-        f"An image classifier: it tells {len(preprocessing.classes)} classes apart, and does so right for "
-        f"{test['top1']:.2f} % of {results['data']['images']['test']} test images."
-    ]
+    task, tested = preprocessing.task, f"{results['data']['images']['test']} test images"
+    metric = task.headline
+    value = metric.format(results["winner"]["test"][metric.name])
+    if isinstance(task, Classification):
+        return [f"An image classifier: it tells {len(task.names)} classes apart, and does so right for {value} of {tested}."]
+    count = len(task.names)
+    what = f"{count} label{'s' * (count > 1)}" if isinstance(task, MultiLabel) else f"{count} number{'s' * (count > 1)}"
+    if isinstance(task, MultiLabel):
+        return [f"It says which of {what} suit a picture, with a mean average precision of {value} on {tested}."]
+    return [f"It tells {what} of a picture, with a coefficient of determination (R2) of {value} on {tested}."]
 
 
 def _input(preprocessing: Preprocessing) -> list[str]:
@@ -61,35 +67,64 @@ def _input(preprocessing: Preprocessing) -> list[str]:
         "cut out.",
         f"- Pixels are scaled to [0, 1]; mean {_numbers(preprocessing.mean)} is subtracted, and they are divided by "
         f"{_numbers(preprocessing.std)}, by channel.",
-        f"- Scores (N, {len(preprocessing.classes)}) come in the order of the classes: "
+        f"- Scores (N, {len(preprocessing.classes)}) come in the order of the {preprocessing.task.nouns}: "
         + ", ".join(f"`{name}`" for name in listed)
         + (f" and {rest} more, which `preprocessing.json` lists." if rest else "."),
+        f"- The answer: {preprocessing.task.meaning}.",
+        *_scales(preprocessing.task),
     ]
+
+
+def _scales(task: LearningTask) -> list[str]:
+    """How the scores of numbers become numbers."""
+    if not isinstance(task, Regression):
+        return []
+    lines = [
+        f"- `{name}` = {std:.6g} x score + {mean:.6g}"
+        for name, std, mean in list(zip(task.names, task.std, task.mean, strict=True))[:LISTED]
+    ]
+    return [*lines, "- `target_std` and `target_mean` stand in `preprocessing.json` and in ONNX files in full."]
 
 
 def _accuracy(results: Figures, exports: Mapping[str, Figures]) -> list[str]:
     network, images = results["winner"], results["data"]["images"]
+    metrics = kind_in(results["data"]).metrics
     seen = results["search"].get("validation_images", images["validation"])
     chosen = "after the training" if results["kind"] == "retrain" else "they chose the network"
+    validated = images["validation"] if results["kind"] == "retrain" else seen
     lines = [
-        "| images | top-1 | loss |",
-        "|---|---|---|",
-        f"| {seen if results['kind'] != 'retrain' else images['validation']} validation images of {results['data']['name']} "
-        f"({chosen}) | {network['validation']['top1']:.2f} % | {network['validation']['loss']:.4f} |",
-        f"| {images['test']} test images (scored once, at the end) | {network['test']['top1']:.2f} % | "
-        f"{network['test']['loss']:.4f} |",
+        _row("images", *(metric.title for metric in metrics)),
+        "|---" * (1 + len(metrics)) + "|",
+        _row(
+            f"{validated} validation images of {results['data']['name']} ({chosen})",
+            *_shown(metrics, network["validation"]),
+        ),
+        _row(f"{images['test']} test images (scored once, at the end)", *_shown(metrics, network["test"])),
     ]
+    return [*lines, *_formats(kind_in(results["data"]), exports)]
+
+
+def _formats(kind: type[LearningTask], exports: Mapping[str, Figures]) -> list[str]:
+    """How good files in other formats are, by the headline."""
     judged = {name: entry["validation"] for name, entry in exports.items() if entry["validation"] is not None}
-    if judged:
-        lines += ["", "Of other formats, each in its own runtime:", "", "| format | images | top-1 | PyTorch | same class |"]
-        lines.append("|---|---|---|---|---|")
+    if not judged:
+        return []
+    metric, agreement = kind.metrics[0], kind.agreement
+    lines = ["", "Of other formats, each in its own runtime:", ""]
+    lines += [_row("format", "images", metric.title, "PyTorch", agreement.title), "|---|---|---|---|---|"]
     for name, entry in judged.items():
-        after, before = entry["after"], entry["before"]
-        lines.append(
-            f"| {name} | {after['images']} validation images | {after['top1']:.2f} % | {before['top1']:.2f} % | "
-            f"{entry['same_class']:.2f} % |"
-        )
+        after, before = (metric.format(entry[when][metric.name]) for when in ("after", "before"))
+        same = agreement.format(entry[agreement.name])
+        lines.append(_row(name, f"{entry['after']['images']} validation images", after, before, same))
     return lines
+
+
+def _shown(metrics: Sequence[Metric], found: Figures) -> list[str]:
+    return [metric.format(found[metric.name]) if metric.name in found else "" for metric in metrics]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _costs(results: Figures) -> list[str]:
@@ -169,7 +204,7 @@ def _architecture(architecture: Figures) -> list[str]:
 def _limits(results: Figures, manifest: Manifest, preprocessing: Preprocessing) -> list[str]:
     data = results["data"]
     lines = [
-        f"- Every picture gets one of the {len(preprocessing.classes)} classes, whatever it shows.",
+        f"- {_always(preprocessing.task)}",
         f"- Accuracy is that of images of {data['name']}; nothing else was tried.",
     ]
     if results["trained_at"] != results["deployed_at"]:
@@ -191,6 +226,15 @@ def _limits(results: Figures, manifest: Manifest, preprocessing: Preprocessing) 
     if manifest.config.precision != "32-true":
         lines.append(f"- Trained in {manifest.config.precision}; the files are in float32 unless they say otherwise.")
     return lines
+
+
+def _always(task: LearningTask) -> str:
+    """What the network says even of pictures that it was not made for."""
+    if isinstance(task, Classification):
+        return f"Every picture gets one of the {len(task.names)} classes, whatever it shows."
+    if isinstance(task, MultiLabel):
+        return f"Every picture gets a score for each of the {len(task.names)} labels, whatever it shows."
+    return "Every picture gets its numbers, whatever it shows."
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.progress import Reporter
+from nas.data.tasks import METRICS, kind_in
 from nas.jobs.run import Run
 from nas.predicting import FittedTo, cross_validated, make_predictor, save_fitted
 from nas.predicting.predictor import require_features
@@ -19,7 +20,7 @@ def fit_predictor(
     path: str | Path,
     predictor: str = "gp",
     out: str | Path | None = None,
-    metric: str = "top1",
+    metric: str | None = None,
     encoding: str | None = None,
     proxies: Sequence[str] = (),
     folds: int = 5,
@@ -34,7 +35,8 @@ def fit_predictor(
         path: a finished search.
         predictor: an installed one.
         out: the file for the fitted predictor; none is written by default.
-        metric: what is predicted, of the figures that an evaluation gives.
+        metric: what is predicted, of the figures that an evaluation gives; by default what the run's data are scored by, such
+            as 'top1'.
         encoding: a variant of the space's encoding, such as 'paths'; the space's own by default.
         proxies: zero-cost proxies as further features; they read as many training images of the run as its proxies did.
         folds: of the cross-validation.
@@ -50,6 +52,7 @@ def fit_predictor(
     """
     run = Run(path, space)
     _ = run.winner
+    metric = metric or kind_in(run.manifest.data).metrics[0].name
     rows, values = distinct(complete_trials(run.folder, run.space), metric)
     if proxies:
         require_features(predictor, "--proxy")
@@ -97,7 +100,7 @@ def _next(run: Run, metric: str, out: str | Path | None) -> list[str]:
     space = f"--space {shlex.quote(run.space.name)}"
     found = []
     if out is not None:
-        sign = ":min" if metric == "loss" else ""
+        sign = ":min" if metric in METRICS and METRICS[metric].direction == "minimize" else ""
         objective = "" if metric == "top1" else f" --objective {metric}{sign}"
         found.append(f"nas search {space} --evaluate {shlex.quote(str(out))}{objective} --evaluations 1000")
     objectives = "".join(f" --objective {shlex.quote(one)}" for one in config.objectives)

@@ -15,6 +15,7 @@ from torch import fx
 from nas.architectures import Architecture
 from nas.base.errors import NasError
 from nas.data import Batch, ImageData, fixed_batches
+from nas.data.tasks import task_in
 from nas.exporting import Comparison, Preprocessing, export_onnx, write_plain
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunFolder
@@ -56,8 +57,9 @@ class Product:
     def preprocessing(self) -> Preprocessing:
         """What a picture must become, and what the scores mean."""
         data = self.manifest.data
-        kept: dict[str, Any] = {name: data[name] for name in ("name", "fingerprint", "resolution", "seed") if name in data}
-        return Preprocessing(tuple(data["classes"]), self.input_shape, tuple(data["mean"]), tuple(data["std"]), kept)
+        known = ("name", "fingerprint", "resolution", "seed", "reading")
+        kept: dict[str, Any] = {name: data[name] for name in known if name in data}
+        return Preprocessing(task_in(data, data["classes"]), self.input_shape, tuple(data["mean"]), tuple(data["std"]), kept)
 
     def sized(self, images: torch.Tensor) -> torch.Tensor:
         """Images (N, C, H, W) of the task's resolution, as exported files take them."""
@@ -89,9 +91,7 @@ class Product:
 def write_onnx(product: Product, path: Path, data: ImageData | None) -> Comparison:
     """Write the ONNX file alone; see `Product.write`."""
     real = None if data is None else next(product.batches(data, "validation", REAL, REAL)).images
-    known = product.manifest.data
     metadata: dict[str, Any] = {
-        **{name: known[name] for name in ("task", "target_mean", "target_std") if name in known},
         "architecture": product.architecture.to_json(),
         **product.preprocessing.to_json(),
         "data": product.manifest.data["name"],

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.base.units import Quantity
 from nas.costs.tabled import quantity_of_table
-from nas.data.tasks import METRICS
+from nas.data.tasks import METRICS, Regression, kind_in
 from nas.jobs.latencies import latency_notes
 from nas.supernet.space import WALKED
 
@@ -83,9 +83,10 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
             f"The winner magnifies rounding: float32 alone changes its scores by {rounding:.1e}, so its files agree no better. "
             "More training or more calibration images make it steadier."
         )
-    if data["task"] == "regression":
+    if kind_in(data) is Regression:
         lines.append(
-            "Outputs are standardised: a value is target_std x output + target_mean; manifest.json and the ONNX file have both."
+            "Outputs are standardised: a number is target_std x output + target_mean; preprocessing.json and the ONNX file "
+            "have both."
         )
     if data["note"]:
         lines.append(f"Data: {data['note']}.")
@@ -164,7 +165,7 @@ def measured(figures: Mapping[str, Any]) -> list[str]:
 def winner_line(figures: Mapping[str, Any], mark: str = "") -> str:
     """How good the winner is on the test images, in a sentence; `mark` stands around the figure."""
     data = figures["data"]
-    metric = METRICS[data["metric"]]
+    metric = kind_in(data).metrics[0]
     value = f"{mark}{metric.format(figures['winner']['test'][metric.name])}{mark} {metric.title}"
     what = "accuracy" if metric.name == "top1" else "result"
     return f"Test {what} of the winner: {value} ({data['images']['test']} images)."
@@ -222,7 +223,7 @@ def search_readme(figures: Mapping[str, Any]) -> str:
         "| `model.onnx` | the winner for any ONNX runtime |",
         "| `preprocessing.json`, `model_card.md` | what its input must be; how good it is, what it costs and how to load it |",
         "| `study.journal` | every evaluation, as Optuna studies |",
-        *(["| `left-out.txt` | images that could not be decoded |"] if figures["data"]["left_out"] else []),
+        *(["| `left-out.txt` | images that could not be decoded |"] if figures["data"].get("left_out") else []),
         *(["| `supernet/` | the trained supernet, unless another one was used |"] * (not figures["training"]["separate"])),
         "",
         "Next:",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.exporting import Comparison
+from nas.jobs.figures import data_figures
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunFolder
 from nas.runs.retraining import Retraining
@@ -23,7 +24,6 @@ OF_THE_RUN = (
     "reward",
     "deployed_at",
     "latency",
-    "data",
     "search",
     "random_search",
 )
@@ -42,15 +42,13 @@ def retrain_figures(
     """The results of a retraining: "winner" is the network that was trained, "found" what the run said of its accuracy."""
     known, asked = _known(source, retraining), retraining.asked
     of_the_run = {name: source.results[name] for name in OF_THE_RUN if name in source.results}
-    data = manifest.data
-    kept = ("name", "source", "images", "resolution", "channels", "note")
     path = str(folder.path)
     return {
         "kind": "retrain",
         "run": path,
         "of": {"run": str(source.path.resolve()), "network": asked.network, "trained": source.manifest.trains},
         **of_the_run,
-        "data": {**{name: data[name] for name in kept}, "classes": len(data["classes"])},
+        "data": data_figures(manifest),
         "trained_at": str(retraining.task),
         "training": {
             "separate": True,
@@ -72,7 +70,7 @@ def retrain_figures(
             **({"measured": known["measured"]} if "measured" in known else {}),
         },
         "onnx": comparison.to_json(),
-        "next": _next(path, source, data["source"]),
+        "next": _next(path, source, manifest.data["source"]),
     }
 
 
@@ -106,6 +104,8 @@ def _next(path: str, source: Run, data: str) -> list[str]:
     if is_given(source.manifest.config.space):
         calls = (f"export({path!r}, formats=['onnx-int8'], ", f"evaluate({path!r}, {data!r}, ", f"show({path!r}, ")
         return [f"nas.{call}space=SPACE)  # in Python, with the same object" for call in calls]
+    if is_given(data):
+        return [f"nas.{verb}({path!r}, data=DATA)  # in Python, with the same object" for verb in ("export", "evaluate")]
     quoted = shlex.quote(path)
     return [
         f"nas export {quoted} --format onnx-int8",

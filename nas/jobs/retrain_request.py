@@ -6,12 +6,26 @@ from typing import Any
 
 from nas.architectures import Architecture
 from nas.base.errors import NasError
+from nas.data.tasks import Classification, kind_in
 from nas.jobs.chosen import choose
 from nas.jobs.run import Run
 from nas.runs import RunConfig
 from nas.runs.retraining import INHERIT, SCRATCH
 
-OF_THE_RUN = ("compute", "precision", "cutout", "mixup", "cutmix", "randaugment", "seed", "allow_estimates")
+OF_THE_RUN = (
+    "compute",
+    "precision",
+    "cutout",
+    "mixup",
+    "cutmix",
+    "randaugment",
+    "seed",
+    "allow_estimates",
+    "path_column",
+    "label_columns",
+    "task",
+    "class_weights",
+)
 """Options that are the run's own where nothing else is asked."""
 
 
@@ -49,5 +63,11 @@ def require_searched(source: Run, start: str, distill: bool) -> None:
         raise NasError(f"run {source.path} is no search whose networks could be trained; {hint}")
     if not source.manifest.trains and start == INHERIT:
         raise NasError(f"run {source.path} trained nothing, so that there are no weights to inherit; use --{SCRATCH}")
+    learned = kind_in(source.manifest.data)
+    if distill and learned is not Classification:
+        raise NasError(
+            f"--distill teaches by the softmax of the teacher's scores, and run {source.path} learned {learned.kind}, which "
+            "has none; leave it out"
+        )
     if distill and (source.space.separate or not source.manifest.trains):
         raise NasError(f"run {source.path} has no supernet whose largest network could teach; leave out --distill")

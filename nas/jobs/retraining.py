@@ -42,6 +42,7 @@ def retrain(
     reporter: Reporter | None = None,
     started: Started | None = None,
     space: Space | None = None,
+    data: Any = None,
     distill: bool = False,
     distill_weight: float | None = None,
     temperature: float | None = None,
@@ -58,6 +59,7 @@ def retrain(
         reporter: hears of progress.
         started: is told the folder as soon as there is something to resume.
         space: for a run of a space that only exists as an object: the same again.
+        data: of a run that learns from a data set as an object: the same again.
         distill: let the supernet's largest network teach it; see `nas.training.Distilled`.
         distill_weight: the teacher's share in the loss.
         temperature: by which both networks' scores are divided for that.
@@ -85,7 +87,7 @@ def retrain(
         distill=distill,
         **{key: value for key, value in taught.items() if value is not None},
     )
-    retraining = _prepared(source, asked, chosen, options_of(source, options))
+    retraining = _prepared(source, asked, chosen, options_of(source, options), data)
     steps = retraining.planned_steps()
     folder = _folder(source.path, asked, out)
     with folder.locked():
@@ -105,7 +107,7 @@ def retrain(
         return _finish(folder, manifest, retraining, source, reporter or Silent())
 
 
-def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None) -> Run:
+def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None, data: Any = None) -> Run:
     """Go on with a retraining. Raises NasError where its run, its data or its space is gone or has changed, or it is in use."""
     try:
         asked = Retrain.model_validate(manifest.plan["retrain"])
@@ -125,7 +127,7 @@ def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter,
             source.space,
             source.space.validate(asked.architecture),
             Task(**manifest.plan["trained_at"]),
-            data_of(manifest, folder.path),
+            data_of(manifest, folder.path, data),
             recipe,
         )
         return _finish(folder, manifest, retraining, source, reporter)
@@ -139,7 +141,9 @@ def _finish(folder: RunFolder, manifest: Manifest, retraining: Retraining, sourc
     result = train(stepper, folder.checkpoint, reporter, open_log(manifest.config.log, folder.logs))
     network = retraining.finished(stepper)
     reporter.say("scoring the network on validation and test images, and writing PyTorch and ONNX")
-    scores = {split: score(network, fixed_batches(data, split, EVALUATION_BATCH)) for split in ("validation", "test")}
+    scores = {
+        split: score(network, fixed_batches(data, split, EVALUATION_BATCH), data.task) for split in ("validation", "test")
+    }
     product = Product(network, source.space, retraining.architecture, task, manifest, title_of(manifest, source.space))
     comparison = product.write(folder, data)
     figures = retrain_figures(folder, manifest, retraining, source, result, scores, comparison)
@@ -150,7 +154,7 @@ def _finish(folder: RunFolder, manifest: Manifest, retraining: Retraining, sourc
     return Run(folder.path, source.space)
 
 
-def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConfig) -> Retraining:
+def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConfig, data: Any) -> Retraining:
     """The parts of a new retraining. Raises NasError where one of them cannot be had."""
     manifest = source.manifest
     require_log(config.log)
@@ -165,7 +169,7 @@ def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConf
         source.space,
         chosen,
         Task(**manifest.plan["trained_at"]),
-        data_of(manifest, source.path),
+        data_of(manifest, source.path, data),
         recipe_for(asked.start, recipe, config.settings),
     )
     retraining.augmentation.check(retraining.data.resolution)

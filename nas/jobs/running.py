@@ -42,7 +42,8 @@ from nas.runs.executing import check_executor
 from nas.runs.folder import create_folder
 from nas.runs.manifest import new_manifest, write_manifest
 from nas.runs.named import evaluated_as
-from nas.runs.searched import data_of, fingerprint, is_given, reference, require_given, space_of, with_estimates
+from nas.runs.run_data import require_given, require_same
+from nas.runs.searched import fingerprint, is_given, named_data, reference, space_of, with_estimates
 from nas.runs.setting import describe_data, planned_steps
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import read_facts
@@ -136,7 +137,7 @@ def resume(
     if elsewhere and (manifest.kind == "retrain" or not manifest.trains):
         raise NasError(f"run {path} makes no evaluations that others could make; leave out --{next(iter(elsewhere))}")
     if manifest.kind == "retrain":
-        return resume_retraining(folder, manifest, reporter or Silent(), space)
+        return resume_retraining(folder, manifest, reporter or Silent(), space, data)
     if not manifest.trains:
         return resume_lookup(folder, manifest, reporter or Silent(), space, data)
     with folder.locked() if ranks.leads else contextlib.nullcontext():
@@ -144,10 +145,7 @@ def resume(
         require_given(manifest, data)
         config = evaluated_by(manifest.config, elsewhere)
         setting = prepare(config, space_of(manifest, space), scores, data, manifest.data.get("left_out"))
-        if setting.data.fingerprint != manifest.data["fingerprint"]:
-            raise NasError(
-                f"the data at {manifest.data['source']} has changed since run {path} began; restore it, or begin a new run"
-            )
+        require_same(setting.data, manifest, folder.path)
         if not ranks.leads:
             follow_stage(setting, manifest.plan["steps"])
         reporter, before = reporter or Silent(), manifest.machine.get("processes", 1)
@@ -177,7 +175,7 @@ def _begin(
     if options.get("supernet") is not None:
         options["supernet"] = str(Path(options["supernet"]).resolve())
         data = read_facts(Path(options["supernet"])).data["source"] if data is None else data
-    source, given = data_of(data)
+    source, given = named_data(data)
     if options.get("evaluate") is not None:
         options["evaluate"] = str(Path(options["evaluate"]).resolve())
     config = RunConfig.checked(space=reference(opened if reduction else space), targets=tuple(targets), data=source, **options)

@@ -17,7 +17,7 @@ from nas.data import Augmentation, ImageData, TrainingBatches, fixed_batches
 from nas.runs.config import RunConfig
 from nas.runs.folder import RunFolder
 from nas.runs.manifest import Manifest
-from nas.runs.setting import EMBEDDED_EPOCHS, compute_device
+from nas.runs.setting import EMBEDDED_EPOCHS, compute_device, weighted
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import load_trained, locate
 from nas.searching import Evaluator
@@ -107,7 +107,8 @@ class Retraining:
 
     def batches(self) -> TrainingBatches:
         """Training batches. Raises NasError where a batch is larger than the data."""
-        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation)
+        learned = weighted(self.data, self.config)
+        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, task=learned)
 
     def network(self) -> fx.GraphModule:
         """The network as it is before the training, on the CPU.

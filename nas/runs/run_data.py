@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from nas.base.errors import NasError
 from nas.data import ImageData, Reading, load_data
+from nas.data.given import GIVEN
 from nas.runs.manifest import Manifest
+from nas.runs.searched import is_given
 from nas.runs.trained import read_facts
 
 
-def data_of(manifest: Manifest, path: Path) -> ImageData:
+def data_of(manifest: Manifest, path: Path, given: Any = None) -> ImageData:
     """The images that a run trained, validated and tested on, each in its split.
 
     Args:
         path: the run, for messages.
+        given: the data themselves, of a run that was begun with an object in Python.
 
     Raises:
-        NasError: the run used no images, or they are gone or have changed.
+        NasError: the run used no images, or they are gone, have changed, or are an object that is not given again.
     """
     known = manifest.data
     if not known:
         raise NasError(f"run {path} looked its results up and saw no images: there is no data to train or to score on")
+    require_given(manifest, given)
     found = load_data(
-        known["source"],
+        known["source"] if given is None else given,
         resolution=known["resolution"],
         seed=_split_seed(manifest),
         channels=known["channels"],
@@ -33,6 +38,19 @@ def data_of(manifest: Manifest, path: Path) -> ImageData:
     )
     require_same(found, manifest, path)
     return found
+
+
+def require_given(manifest: Manifest, data: Any) -> None:
+    """Raise NasError where a run learns from an object in Python and it is not given again, or is and should not be."""
+    name = manifest.data.get("source", manifest.config.data)
+    if is_given(name) and data is None:
+        raise NasError(
+            f"this run learns from the data set '{name.removeprefix(GIVEN)}', which was given as an object in Python and "
+            "cannot be read again by a name: call the same function in Python with data=THE_DATA_SET, such as "
+            "nas.resume(RUN, data=THE_DATA_SET); data in files need no help"
+        )
+    if data is not None and not is_given(name):
+        raise NasError(f"this run reads its data from {name}; leave out data=")
 
 
 def require_same(found: ImageData, manifest: Manifest, path: Path) -> None:

@@ -87,7 +87,7 @@ def space_in_force(manifest: Manifest, given: Space | None = None) -> Space:
     return space_of(manifest, given).at(Task(**plan["trained_at"]), Task(**plan["deployed_at"]))
 
 
-def data_of(data: Any) -> tuple[str, Any]:
+def named_data(data: Any) -> tuple[str, Any]:
     """What a manifest says of data, and the object itself where it is one; None stands for the digits."""
     if data is not None and not isinstance(data, str | Path):
         return f"{GIVEN}{name_of(data)}", data
@@ -95,15 +95,3 @@ def data_of(data: Any) -> tuple[str, Any]:
     if source != "digits" and Path(source).expanduser().exists():
         source = str(Path(source).expanduser().resolve())
     return source, None
-
-
-def require_given(manifest: Manifest, data: Any) -> None:
-    """Raise NasError where a run learns from an object in Python and it is not given again, or is and should not be."""
-    name = manifest.config.data
-    if is_given(name) and data is None:
-        raise NasError(
-            f"this run learns from the data set '{name.removeprefix(GIVEN)}', which was given as an object in Python and "
-            "cannot be read again by a name: call nas.resume in Python with data=THE_DATA_SET; data in files need no help"
-        )
-    if data is not None and not is_given(name):
-        raise NasError(f"this run reads its data from {name}; leave out data=")

@@ -115,7 +115,7 @@ def prepare(
     facts = read_facts(Path(config.supernet)) if config.supernet is not None else None
     data = _data(config, space, facts, given, left_out)
     require_task(config.trainer, trainer, recipe, data.task)
-    task = data.task if config.class_weights == "none" else data.task.balanced(data.train.labels)
+    task = weighted(data, config)
     trained_at = Task(data.channels, data.resolution, len(data.classes))
     deployed = config.deploy_resolution or resolution or space.task.resolution
     deployed_at = replace(trained_at, resolution=deployed)
@@ -156,6 +156,11 @@ def prepare(
         if recipe.architecture_share:
             setting.batches(held=True)
     return setting
+
+
+def weighted(data: ImageData, config: RunConfig) -> LearningTask:
+    """What is learned of the data, with the weights of classes that were asked for. Raises NasError where there are none."""
+    return data.task if config.class_weights == "none" else data.task.balanced(data.train.labels)
 
 
 def planned_steps(setting: Setting) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nas.base.errors import NasError
 from nas.costs import is_tabled
+from nas.data.tasks import METRICS, kind_in
 from nas.jobs.readme import heading, quantity_of
 from nas.runs import Manifest, RunFolder, read_manifest
 from nas.runs.curve import Curve, curve_so_far, read_curve
@@ -19,8 +20,6 @@ from nas.watching.studies import Evaluations, Studies
 
 DIGITS = 6
 """Significant digits of the figures that are sent."""
-
-MEASURED = {"top1": ("validation top-1", "%", "maximize"), "loss": ("validation loss", "", "minimize")}
 
 
 def summary_of(name: str, path: Path, studies: Studies) -> dict[str, Any]:
@@ -116,8 +115,9 @@ def _searched(manifest: Manifest) -> tuple[str, str]:
     config = manifest.config
     if config.reward is not None:
         return config.reward.partition(":")[0], "maximize"
-    name = (config.objectives or ("top1",))[0].strip().partition(":")[0]
-    direction = _directions(manifest).get(name) or (MEASURED[name][2] if name in MEASURED else "")
+    usual = kind_in(manifest.data).metrics[0].name
+    name = (config.objectives or (usual,))[0].strip().partition(":")[0]
+    direction = _directions(manifest).get(name) or (METRICS[name].direction if name in METRICS else "")
     return name, direction or ("minimize" if name in WALKED or is_tabled(name) else "maximize")
 
 
@@ -134,7 +134,9 @@ def _axis(name: str, directions: Mapping[str, str]) -> dict[str, Any]:
         quantity = quantity_of(name)
         shown = {"label": heading(name), "unit": quantity.base, "scaled": quantity.scaled}
         return {"name": name, **shown, "direction": directions.get(name, "minimize")}
-    label, unit, direction = MEASURED.get(name, (name, "", None))
+    metric = METRICS.get(name)
+    label = name if metric is None else f"validation {metric.title}"
+    unit, direction = ("%" if metric is not None and metric.percent else ""), (None if metric is None else metric.direction)
     return {"name": name, "label": label, "unit": unit, "scaled": False, "direction": directions.get(name, direction)}
 
 

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 
 from nas.data.tasks.learning_task import LOSS, LearningTask, Metric, Targets
 
+FIVE = 5
+
 
 @dataclass(frozen=True)
 class Classification(LearningTask):
@@ -24,7 +26,11 @@ class Classification(LearningTask):
     weights: tuple[float, ...] | None = None
 
     kind: ClassVar[str] = "classification"
+    noun: ClassVar[str] = "class"
+    nouns: ClassVar[str] = "classes"
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("top1", "maximize", "top-1", "{:.2f} %", percent=True), LOSS)
+    agreement: ClassVar[Metric] = Metric("same_class", "maximize", "same class", "{:.2f} %", percent=True)
+    meaning: ClassVar[str] = "the class with the highest score; a softmax of the scores gives probabilities"
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
         """Cross-entropy, the mean over the images; see `LearningTask`.
@@ -40,6 +46,26 @@ class Classification(LearningTask):
     def meter(self) -> ClassificationMeter:
         """See `LearningTask`."""
         return ClassificationMeter()
+
+    def by_name(self, scores: Targets, targets: Targets) -> dict[str, dict[str, float]]:
+        """Of each class that has images: how many, and 'top1' among them."""
+        right = targets[scores.argmax(axis=1) == targets]
+        counts, hits = (np.bincount(found, minlength=len(self.names)) for found in (targets, right))
+        return {
+            name: {"images": int(count), "top1": 100.0 * float(hit / count)}
+            for name, count, hit in zip(self.names, counts, hits, strict=True)
+            if count
+        }
+
+    def agreed(self, scores: Targets, others: Targets) -> float:
+        """Of how many images both say the same class, in percent."""
+        return 100.0 * float((scores.argmax(axis=1) == others.argmax(axis=1)).mean())
+
+    def further(self, scores: Targets, targets: Targets) -> dict[str, float | None]:
+        """'top5': of how many images the class is among the five highest, in percent; None with no more than five classes."""
+        own = np.take_along_axis(scores, targets[:, None], axis=1)
+        found = 100.0 * float(((scores > own).sum(axis=1) < FIVE).mean())
+        return {"top5": found if len(self.names) > FIVE else None}
 
     def mixable(self, targets: torch.Tensor) -> torch.Tensor:
         """One-hot."""

@@ -57,13 +57,20 @@ class LearningTask(ABC):
     Attributes:
         names: of the outputs: classes, labels or columns.
         kind: what the command line calls it.
+        noun, nouns: what an output stands for, as a word; and several.
         metrics: what scoring finds; the first is searched for where nothing else is asked.
+        agreement: what `agreed` tells.
+        meaning: how an output becomes an answer, in words.
     """
 
     names: tuple[str, ...] = ()
 
     kind: ClassVar[str]
+    noun: ClassVar[str]
+    nouns: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
+    agreement: ClassVar[Metric]
+    meaning: ClassVar[str]
 
     @property
     def headline(self) -> Metric:
@@ -83,6 +90,23 @@ class LearningTask(ABC):
     @abstractmethod
     def meter(self) -> Meter:
         """A fresh meter."""
+
+    @abstractmethod
+    def by_name(self, scores: Targets, targets: Targets) -> dict[str, dict[str, float]]:
+        """Figures of each output that can be told from these images, under its name.
+
+        Args:
+            scores: (N, outputs).
+            targets: as a split holds them.
+        """
+
+    @abstractmethod
+    def agreed(self, scores: Targets, others: Targets) -> float:
+        """How far two networks' outputs (N, outputs) for the same images come to the same answers; see `agreement`."""
+
+    def further(self, scores: Targets, targets: Targets) -> dict[str, float | None]:
+        """Figures beside `metrics` that nothing is searched for; None where one means nothing."""
+        return {}
 
     @abstractmethod
     def mixable(self, targets: torch.Tensor) -> torch.Tensor:

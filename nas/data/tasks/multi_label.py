@@ -26,7 +26,11 @@ class MultiLabel(LearningTask):
     weights: tuple[tuple[float, float], ...] | None = None
 
     kind: ClassVar[str] = "multi-label"
+    noun: ClassVar[str] = "label"
+    nouns: ClassVar[str] = "labels"
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("map", "maximize", "mAP", "{:.2f} %", percent=True), LOSS)
+    agreement: ClassVar[Metric] = Metric("same_labels", "maximize", "same labels", "{:.2f} %", percent=True)
+    meaning: ClassVar[str] = "labels with a score above 0; a sigmoid of each score gives its probability"
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
         """Binary cross-entropy, the mean over images and labels; labels are not smoothed."""
@@ -39,6 +43,18 @@ class MultiLabel(LearningTask):
     def meter(self) -> Gathered:
         """See `LearningTask`."""
         return Gathered(_figures)
+
+    def by_name(self, scores: Targets, targets: Targets) -> dict[str, dict[str, float]]:
+        """Of each label that images have: how many, and its average precision 'ap' in percent."""
+        return {
+            name: {"images": int(column.sum()), "ap": 100.0 * average_precision(found, column)}
+            for name, found, column in zip(self.names, scores.T, targets.T, strict=True)
+            if column.any()
+        }
+
+    def agreed(self, scores: Targets, others: Targets) -> float:
+        """Of how many labels of images both say the same, at a probability of one half, in percent."""
+        return 100.0 * float(((scores > 0) == (others > 0)).mean())
 
     def mixable(self, targets: torch.Tensor) -> torch.Tensor:
         """The targets, which are shares already."""

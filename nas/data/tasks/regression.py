@@ -31,11 +31,15 @@ class Regression(LearningTask):
     std: tuple[float, ...] = ()
 
     kind: ClassVar[str] = "regression"
+    noun: ClassVar[str] = "column"
+    nouns: ClassVar[str] = "columns"
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("r2", "maximize", "R2", "{:.4f}"),
         Metric("rmse", "minimize", "root mean squared error", "{:.4g}"),
         LOSS,
     )
+    agreement: ClassVar[Metric] = Metric("difference", "minimize", "mean difference", "{:.4f} std")
+    meaning: ClassVar[str] = "each score times target_std plus target_mean, column by column, is the number"
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
         """Mean squared error over images and columns; nothing is smoothed."""
@@ -44,6 +48,19 @@ class Regression(LearningTask):
     def meter(self) -> Gathered:
         """See `LearningTask`; 'r2' is the mean over the columns, 'rmse' in their units, all columns together."""
         return Gathered(partial(_figures, np.array(self.std)))
+
+    def by_name(self, scores: Targets, targets: Targets) -> dict[str, dict[str, float]]:
+        """Of each column its 'r2', and 'rmse' in its unit."""
+        found = {}
+        for place, name in enumerate(self.names):
+            std = np.array(self.std[place : place + 1])
+            one = _figures(std, *(torch.from_numpy(values[:, [place]]) for values in (scores, targets)))
+            found[name] = {"r2": one["r2"], "rmse": one["rmse"]}
+        return found
+
+    def agreed(self, scores: Targets, others: Targets) -> float:
+        """How far the outputs are apart in the mean, in standard deviations of the numbers."""
+        return float(np.abs(scores.astype(np.float64) - others).mean())
 
     def mixable(self, targets: torch.Tensor) -> torch.Tensor:
         """The targets."""

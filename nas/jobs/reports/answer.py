@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.data.tasks import METRICS, Classification, kind_in
 from nas.jobs.readme import columns, heading, measured, measured_heading, measured_shown, shown_cost
 
 
@@ -70,13 +71,18 @@ def _of(figures: Mapping[str, Any], evaluations: int) -> str:
 
 def _tested(figures: Mapping[str, Any]) -> str:
     test = figures["winner"].get("test", {})
-    if "top1" not in test:
+    if not test:
         return ""
-    return f", and classifies {test['top1']:.2f} % of {figures['data']['images']['test']} test images right"
+    kind, images = kind_in(figures["data"]), f"{figures['data']['images']['test']} test images"
+    metric = kind.metrics[0]
+    value = metric.format(test[metric.name])
+    if kind is Classification:
+        return f", and classifies {value} of {images} right"
+    return f", and on {images} {value} {metric.title}"
 
 
 def _tested_label(name: str) -> str:
-    return f"test {name.replace('top1', 'top-1')}"
+    return f"test {METRICS[name].title if name in METRICS else name}"
 
 
 def _cost_noun(name: str) -> str:
@@ -90,7 +96,7 @@ def _value(name: str, network: Mapping[str, Any]) -> str:
 
 
 def _figure(name: str, value: float) -> str:
-    return f"{value:.2f} %" if name == "top1" else f"{value:.4g}"
+    return METRICS[name].format(value) if name in METRICS else f"{value:.4g}"
 
 
 def _source(figures: Mapping[str, Any]) -> str:

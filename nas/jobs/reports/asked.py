@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nas.data.given import GIVEN
+from nas.data.tasks import kind_in
 from nas.jobs.readme import heading
 from nas.runs import Manifest, RunConfig
 from nas.runs.searched import is_given
@@ -35,7 +36,7 @@ def asked_of(manifest: Manifest, figures: Mapping[str, Any]) -> list[tuple[str, 
         found.append(("evaluations", str(config.evaluations)))
     if data:
         images = ", ".join(f"{count} {part}" for part, count in data["images"].items())
-        found.append(("data", f"{data['name']} ({images} images; {len(data['classes'])} classes)"))
+        found.append(("data", f"{data['name']} ({images} images; {len(data['classes'])} {kind_in(data).nouns})"))
     if config.evaluate is not None:
         found.append(("evaluated by", config.evaluate))
     if manifest.trains:

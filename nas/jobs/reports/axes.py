@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from nas.data.tasks import METRICS, kind_in
 from nas.jobs.readme import columns, heading, measured, measured_heading, quantity_of
 
 Direction = Literal["maximize", "minimize"]
-
-LOW_IS_GOOD = frozenset({"loss"})
-"""Figures of evaluations, other than objectives, of which it is known that they are to be small."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,9 @@ def shown_axes(figures: Mapping[str, Any]) -> tuple[str, ...]:
     if len(names) > 1:
         return tuple(names)
     metric = figures["targets"][0]["metric"] if figures["targets"] else "macs"
-    return ("top1", metric) if names[0] == metric else (names[0], metric)
+    if names[0] != metric:
+        return (names[0], metric)
+    return (kind_in(figures.get("data", {})).metrics[0].name, metric)
 
 
 def searched_name(figures: Mapping[str, Any]) -> str:
@@ -75,10 +75,10 @@ def searched_name(figures: Mapping[str, Any]) -> str:
 
 def _measured(name: str, figures: Mapping[str, Any], directions: Mapping[str, Direction]) -> Axis:
     reward = bool(figures["reward"]) and name == figures["reward"]["name"]
-    direction: Direction | None = "maximize" if reward or name == "top1" else "minimize" if name in LOW_IS_GOOD else None
-    return Axis(
-        name, measured_heading(name, figures), "%" if name == "top1" else "", False, directions.get(name, direction), False
-    )
+    known = METRICS.get(name)
+    direction: Direction | None = "maximize" if reward else known.direction if known is not None else None
+    unit = "%" if known is not None and known.percent else ""
+    return Axis(name, measured_heading(name, figures), unit, False, directions.get(name, direction), False)
 
 
 def _cost(name: str, direction: Direction) -> Axis:
