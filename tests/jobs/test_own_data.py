@@ -175,7 +175,9 @@ def test_a_run_of_a_data_set_in_python_needs_it_again(
         patch.setattr(running, "train_stage", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             nas.train(space, data=given(), out=tmp_path / "run", **TRAINING)
-    with pytest.raises(nas.NasError, match=r"data set 'TensorDataset'.*call nas.resume in Python with data=THE_DATA_SET"):
+    with pytest.raises(
+        nas.NasError, match=r"data set 'TensorDataset'.*call the same function in Python with data=THE_DATA_SET"
+    ):
         nas.resume(tmp_path / "run", space=space)
     result = CliRunner().invoke(app, ["config", "show", str(tmp_path / "run")])
     assert result.exit_code == 2 and "no file can name" in result.stderr

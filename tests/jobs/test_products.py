@@ -24,6 +24,7 @@ from nas.base.errors import NasError
 from nas.cli.app import app
 from nas.exporting import Comparison, Preprocessing, preprocessing_of
 from nas.measuring.formats import every_format
+from nas.runs.manifest import read_manifest, write_manifest
 from nas.supernet.weights import load_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -282,9 +283,8 @@ def test_a_network_that_cannot_be_had_in_a_format_changes_nothing(
 @pytest.mark.usefixtures("copied_onnx")
 def test_data_that_is_gone_leaves_what_needs_none(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "run", tmp_path / "run")
-    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    manifest["data"]["fingerprint"] = "of other images"
-    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
+    manifest = read_manifest(tmp_path / "run")
+    write_manifest(tmp_path / "run", manifest.model_copy(update={"data": {**manifest.data, "fingerprint": "of other images"}}))
     with pytest.raises(NasError, match="--format onnx-int8 reads ranges from training images, and the run's data"):
         jobs.export(tmp_path / "run", formats=["onnx-int8"])
     told = jobs.export(tmp_path / "run", formats=["onnx-fp16"])

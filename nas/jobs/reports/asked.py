@@ -55,12 +55,14 @@ def command_of(manifest: Manifest) -> str:
     if manifest.trains and config.minutes is not None and not _alone(manifest):
         given |= {"minutes": None, "steps": manifest.plan["steps"]}
     words = [word for name, value in given.items() for word in _option(name, value)]
-    if not is_given(config.space):
+    objects = {name: getattr(config, name) for name in ("space", "data") if is_given(getattr(config, name))}
+    if not objects:
         return f"nas {manifest.kind} {' '.join(words)}"
     defaults = RunConfig().model_dump()
-    changed = {name: value for name, value in given.items() if value != defaults[name] and name != "space"}
-    rest = "".join(f", {name}={value!r}" for name, value in changed.items())
-    return f"nas.{manifest.kind}(space=SPACE{rest})  # in Python, SPACE being {config.space.removeprefix(GIVEN)}"
+    changed = {name: value for name, value in given.items() if value != defaults[name] or name == "space"}
+    rest = ", ".join(f"{name}={name.upper() if name in objects else repr(value)}" for name, value in changed.items())
+    being = " and ".join(f"{name.upper()} being {said.removeprefix(GIVEN)}" for name, said in objects.items())
+    return f"nas.{manifest.kind}({rest})  # in Python, {being}"
 
 
 def _option(name: str, value: Any) -> Iterator[str]:
