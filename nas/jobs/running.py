@@ -220,7 +220,8 @@ def _finished(path: str | Path, space: Space | None) -> Run:
     if not current_ranks().leads:
         raise Follower
     run = Run(path, space)
-    if not run.folder.report.exists() and not (space is None and is_given(run.manifest.config.space)):
+    paged = run.manifest.kind != "retrain"
+    if paged and not run.folder.report.exists() and not (space is None and is_given(run.manifest.config.space)):
         write_report(run.folder, run.manifest, run.results, run.space)
     return run
 

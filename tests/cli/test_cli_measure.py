@@ -44,6 +44,7 @@ def test_a_table_is_measured_installed_and_found_by_a_target() -> None:
     assert 0 < limit < space.cost("here-latency", architecture, Task(3, 8, 10))
 
 
+@pytest.mark.slow
 def test_a_second_call_times_nothing_again_and_another_measurement_needs_another_folder() -> None:
     first = json.loads(said(*SMALL, "--device", "here", "--json"))
     folder = Path(first["table"]).parent
@@ -54,6 +55,7 @@ def test_a_second_call_times_nothing_again_and_another_measurement_needs_another
     assert "that you added has threads=1, not 2" in said(*SMALL, "--device", "here", "--threads", "2", "--out", "x", code=2)
 
 
+@pytest.mark.slow
 def test_two_spaces_share_a_table() -> None:
     said(*SMALL, "--device", "here")
     said("--space", "cells:nats-size", "--resolution", "8", "--rounds", "1", "--device", "here", "--list")

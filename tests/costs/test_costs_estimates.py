@@ -49,6 +49,7 @@ def test_estimates_are_near_what_they_stand_for(device: LatencyTable) -> None:
     assert quality.unseen_error is not None and quality.unseen_error > 0
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_operators_that_were_left_out(table: MakeTable) -> None:
     rng = np.random.default_rng(0)
     noise = table({conv(*one): float(np.exp(rng.normal())) for one in GRID})

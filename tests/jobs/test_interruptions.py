@@ -122,6 +122,7 @@ def test_a_killed_run_says_how_to_go_on(uninterrupted: Path, tmp_path: Path) -> 
         jobs.Run(folder)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_every_complete_step(tmp_path: Path) -> None:
     folder = tmp_path / "stopped"
     process = start("new", folder, SPACE, TARGETS, {**OPTIONS, "steps": 100_000}, seconds=1e9)

@@ -12,7 +12,7 @@ from torch import nn
 import nas
 from nas.elastic import ElasticConv2d, ElasticLinear
 from nas.jobs import running
-from nas.runs import search_stage
+from nas.jobs.searching import searched
 
 SOURCE = """
 import torch
@@ -66,10 +66,10 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Any:
             def stop(*_: Any, **_more: Any) -> None:
                 raise KeyboardInterrupt
 
-            patch.setattr(running, "search_stage", stop)
+            patch.setattr(running, "searched", stop)
             with pytest.raises(KeyboardInterrupt):
                 nas.search(space=space, out=out, **BUDGET)
-        assert running.search_stage is search_stage
+        assert running.searched is searched
         return out
 
     return begin

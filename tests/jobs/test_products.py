@@ -316,7 +316,7 @@ def test_the_commands_say_it(made: Path, tmp_path: Path) -> None:
     file, photos = str(made / "run" / "model-int8.onnx"), str(made / "photos")
     figures = json.loads(told("eval", file, "--data", photos, "--json"))
     shown = told("eval", file, "--data", photos)
-    assert f"{figures['top1']:.2f} % top-1, loss {figures['loss']:.4f}, 24 images." in shown
+    assert f"{figures['top1']:.2f} % top-1, loss {figures['loss']:.4g}, 24 images." in shown
     assert "images a second" in shown and "(onnxruntime, processor)" in shown and all(name in shown for name in CLASSES)
     exported = told("export", str(made / "run"), "--out", str(tmp_path / "out"), "--format", "onnx-int8")
     assert "model-int8.onnx" in exported and "top-1 before" in exported and "nas eval" in exported

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import nas
 from nas import jobs
 from nas.base.errors import NasError
+from nas.base.files import read_sealed, write_sealed
 from nas.choices import Choice
 from nas.cli.app import app
 from nas.elastic import Depth, ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
@@ -144,13 +145,13 @@ def test_several_objectives_of_results_looked_up(looked_up: nas.Run) -> None:
 def test_nothing_in_a_run_is_markup(looked_up: nas.Run, tmp_path: Path, browser: Any) -> None:
     for name in ("manifest.json", "results.json"):
         path = looked_up.path / name
-        content = json.loads(path.read_text())
+        content = read_sealed(path, name)
         if name == "results.json":
             content["space"] = content["evaluated_by"] = EVIL
         else:
             content["versions"][EVIL] = content["machine"]["system"] = EVIL
         (tmp_path / "run").mkdir(exist_ok=True)
-        (tmp_path / "run" / name).write_text(json.dumps(content))
+        write_sealed(tmp_path / "run" / name, content)
     (tmp_path / "run" / "study.journal").write_bytes((looked_up.path / "study.journal").read_bytes())
     file = Path(nas.report(tmp_path / "run", tmp_path / "page.html")["file"])
     assert "<script>window" not in file.read_text() and "<img" not in file.read_text()

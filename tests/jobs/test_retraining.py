@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from nas import jobs
 from nas.base.errors import NasError
+from nas.base.files import read_sealed, write_sealed
 from nas.cli.app import app
 from nas.exporting.comparison import Comparison
 from nas.runs import read_manifest
@@ -156,7 +157,7 @@ def test_the_teacher_counts_by_its_weight_and_temperature(made: Path) -> None:
             autocast = torch.no_grad
 
         @staticmethod
-        def cross_entropy(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             return F.cross_entropy(scores, targets)
 
     class Teacher(nn.Module):
@@ -227,7 +228,7 @@ def test_what_a_run_cannot_give(made: Path, tmp_path: Path) -> None:
     assert trained.results["of"]["network"] == "runner-up 1"
     with pytest.raises(NasError, match="is no search whose networks could be trained"):
         jobs.retrain(tmp_path / "one")
-    manifest = json.loads((made / "run" / "manifest.json").read_text())
+    manifest = read_sealed(made / "run" / "manifest.json", "run manifest")
     (tmp_path / "gone").mkdir()
     for path in (made / "run").iterdir():
         if path.is_file():
@@ -235,7 +236,7 @@ def test_what_a_run_cannot_give(made: Path, tmp_path: Path) -> None:
     with pytest.raises(NasError, match="no trained supernet at"):
         jobs.retrain(tmp_path / "gone", distill=True)
     manifest["data"]["fingerprint"] = "of other images"
-    (tmp_path / "gone" / "manifest.json").write_text(json.dumps(manifest))
+    write_sealed(tmp_path / "gone" / "manifest.json", manifest)
     with pytest.raises(NasError, match="has changed since run"):
         jobs.retrain(tmp_path / "gone")
 

@@ -77,7 +77,7 @@ def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
     def end(*given: object) -> None:
         raise Over
 
-    monkeypatch.setattr(nas.jobs.running, "write_plain", end)
+    monkeypatch.setattr(nas.jobs.running, "Product", end)
 
 
 class Over(Exception):

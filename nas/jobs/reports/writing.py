@@ -44,6 +44,11 @@ def report(path: str | Path, out: str | Path | None = None, space: Space | None 
         NasError: the run is not finished, or its files are damaged.
     """
     run = Run(path, space)
+    if run.manifest.kind == "retrain":
+        raise NasError(
+            f"{path} is a retraining, which has no page of its own: its figures are in {run.folder.card}; "
+            "give the run of the search"
+        )
     file = run.folder.report if out is None else Path(out)
     if file.is_dir():
         raise NasError(f"{file} is a folder; give the page a name, such as {file / 'report.html'}")
