@@ -216,7 +216,7 @@ def _says_nothing_of_evaluations(options: dict[str, Any]) -> bool:
 
 
 def _finished(path: str | Path, space: Space | None) -> Run:
-    """A run that is complete already; gets its page where a kill came before that."""
+    """A run that is complete already; a search or a training gets its page where a kill came before that."""
     if not current_ranks().leads:
         raise Follower
     run = Run(path, space)

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from nas import jobs
 from nas.base.errors import NasError
-from nas.base.files import read_sealed, write_sealed
 from nas.cli.app import app
 from nas.exporting.comparison import Comparison
 from nas.runs import read_manifest
+from nas.runs.manifest import write_manifest
 from nas.runs.retraining import recipe_for
 from nas.supernet.weights import load_tensors
 from nas.training import Distilled, Stepper, settle_norms
@@ -123,6 +123,8 @@ def test_an_interrupted_training_ends_as_if_nothing_had_happened(
     assert same(weights(whole.path), weights(again.path))
     assert again.results["winner"] == whole.results["winner"]
     assert jobs.resume(tmp_path / "stopped").results == again.results
+    with pytest.raises(NasError, match="holds a retrained network, which has no page"):
+        jobs.report(tmp_path / "stopped")
 
 
 def test_it_moves_with_its_run(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,15 +230,15 @@ def test_what_a_run_cannot_give(made: Path, tmp_path: Path) -> None:
     assert trained.results["of"]["network"] == "runner-up 1"
     with pytest.raises(NasError, match="is no search whose networks could be trained"):
         jobs.retrain(tmp_path / "one")
-    manifest = read_sealed(made / "run" / "manifest.json", "run manifest")
+    manifest = read_manifest(made / "run")
     (tmp_path / "gone").mkdir()
     for path in (made / "run").iterdir():
         if path.is_file():
             (tmp_path / "gone" / path.name).write_bytes(path.read_bytes())
     with pytest.raises(NasError, match="no trained supernet at"):
         jobs.retrain(tmp_path / "gone", distill=True)
-    manifest["data"]["fingerprint"] = "of other images"
-    write_sealed(tmp_path / "gone" / "manifest.json", manifest)
+    data = {**manifest.data, "fingerprint": "of other images"}
+    write_manifest(tmp_path / "gone", manifest.model_copy(update={"data": data}))
     with pytest.raises(NasError, match="has changed since run"):
         jobs.retrain(tmp_path / "gone")
 

@@ -36,7 +36,8 @@ SIBLINGS = (
 them too."""
 
 EXPORTED = ("cells:nats-size", "einspace:einspace", "mbconv:single-path", "vit:resnas-tiny")
-"""The quickest preset of each family to export, which alone takes 2 to 12 s; others, and all of `hytra`, take up to a minute."""
+"""The quickest preset of each family to export, which alone takes 2 to 12 s; others take up to a minute, and so do those of
+`hytra`."""
 
 
 @lru_cache(maxsize=1)

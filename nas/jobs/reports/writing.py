@@ -46,8 +46,8 @@ def report(path: str | Path, out: str | Path | None = None, space: Space | None 
     run = Run(path, space)
     if run.manifest.kind == "retrain":
         raise NasError(
-            f"{path} is a retraining, which has no page of its own: its figures are in {run.folder.card}; "
-            "give the run of the search"
+            f"{path} holds a retrained network, which has no page of its own: its figures are in {run.folder.card}; give the "
+            "run that it came from"
         )
     file = run.folder.report if out is None else Path(out)
     if file.is_dir():
