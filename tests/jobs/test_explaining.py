@@ -269,6 +269,7 @@ def test_the_other_commands_take_a_reduced_space(run: Path, tmp_path: Path, monk
     assert (tmp_path / "net.svg").exists()
 
 
+@pytest.mark.slow
 def test_autobuild_ranks_the_modules_of_stages_and_they_stay_whole(tmp_path: Path) -> None:
     space = open_space("mbconv:ofa")
     decisions = space.decisions

@@ -79,6 +79,7 @@ def test_the_supernet_serves_another_search(uninterrupted: Path, tmp_path: Path)
     assert run.results["winner"]["costs"]["macs"] <= 200e6
 
 
+@pytest.mark.slow
 def test_export_gives_the_same_files_again(uninterrupted: Path, tmp_path: Path) -> None:
     result = jobs.export(uninterrupted, tmp_path / "out")
     assert result["comparison"]["agrees"]

@@ -54,7 +54,7 @@ def stored(path: Path) -> dict[str, torch.Tensor]:
     return {name.removeprefix("weights/"): value for name, value in tensors.items()}
 
 
-@pytest.mark.parametrize("trainer", ["uniform", "sandwich"])
+@pytest.mark.parametrize("trainer", [pytest.param("uniform", marks=pytest.mark.slow), "sandwich"])
 def test_several_searches_share_what_one_trainer_made(space: Space, tmp_path: Path, trainer: str) -> None:
     settings = {"batch_size": 16, "average": 0.5}
     trained = jobs.train(space, out=tmp_path / "trained", trainer=trainer, settings=settings, cutmix=1.0, **OPTIONS)

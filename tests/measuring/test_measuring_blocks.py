@@ -20,7 +20,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if "hytra" in name else ()) for name in SMALL])
 def test_every_operator_is_made_once_and_has_the_shapes_of_its_key(name: str) -> None:
     space, task = open_space(name), SMALL[name]
     blocks = Blocks(space, task)

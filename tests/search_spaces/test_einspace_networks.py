@@ -149,6 +149,7 @@ def assert_exports(space: EinSpace, row: np.ndarray, path: Path) -> None:
     assert set(comparison.inputs) >= {"random, batch 1", "random, batch 7", "real, batch 1"}
 
 
+@pytest.mark.slow
 def test_onnx_agrees_for_any_batch(space: EinSpace, tmp_path: Path) -> None:
     assert_exports(space, space.encode([space.parse(MIXED)])[0], tmp_path / "model.onnx")
 

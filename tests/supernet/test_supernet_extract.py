@@ -184,6 +184,7 @@ def assert_exact(space: Space, rows: Rows) -> None:
     assert (torch.stack(outputs).std(0) > 1e-4).any(), "architectures must differ"
 
 
+@pytest.mark.slow
 def test_mobile_networks_are_extracted_exactly(mbconv: Space, mbconv_rows: Rows) -> None:
     assert_exact(mbconv, mbconv_rows[-40:])
 

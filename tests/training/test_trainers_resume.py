@@ -32,10 +32,10 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 """By trainer, what its defaults cannot do with a tiny space, or not in a second."""
 
-OPTIONS = ("alphanet", "attentive")
-"""Trainers that are another one, sandwich, with an option changed: the slow tests train them."""
+SLOW = ("alphanet", "attentive", "blockwise")
+"""Trainers that are another one, sandwich, with an option changed, and one that takes long: the slow tests train them."""
 
-NAMES = [pytest.param(name, marks=pytest.mark.slow if name in OPTIONS else ()) for name in installed("trainers")]
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in installed("trainers")]
 
 
 class Stopped(Exception):
