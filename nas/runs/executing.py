@@ -31,14 +31,14 @@ def check_executor(config: RunConfig) -> None:
         NasError: an unknown one, one that is not installed, or two that exclude each other.
     """
     kind = _kind(config.executor)
-    if kind == "ray":
-        require_ray()
-    elif config.workers is not None:
+    if kind is None and config.workers is not None:
         raise NasError(f"--workers {config.workers} is the number of workers of --executor ray; name that, too")
     if kind is None and config.storage is None:
         return
     if kind is not None and config.storage is not None:
         raise NasError("--executor and --storage are two ways of using several machines; leave one of them out")
+    if kind is not None:
+        require_ray()
     if is_given(config.space):
         raise NasError(
             "a space that was given as an object cannot be found on other machines; put it into a file, and name that: "
