@@ -78,7 +78,8 @@ class Preprocessing:
         if not sound or not found.classes or not all(deviation > 0 for deviation in found.std):
             raise NasError(
                 f"{where} says that pictures have the shape {shape}, mean {found.mean} and deviation {found.std} for "
-                f"{len(found.classes)} classes, which do not fit together; export the network again with: nas export RUN"
+                f"{len(found.classes)} {found.task.nouns}, which do not fit together; export the network again with: nas "
+                "export RUN"
             )
         return found
 

@@ -1,4 +1,4 @@
-"""What a run says of its data when it begins: how often each class occurs, and which images were left out."""
+"""What a run says of its data when it begins: how often each class or label occurs, and which images were left out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LEFT_OUT = "left-out.txt"
 """In the run's folder: an image and the reason a line, where images cannot be decoded."""
 
 IMBALANCED = 10.0
-"""How many times as many images the largest class may have as the smallest before a run warns."""
+"""How many times as many images the most frequent class or label may have as the rarest before a run warns."""
 
 SHOWN = 20
-"""Classes that are listed one by one, and left-out images that are."""
+"""Classes or labels that are listed one by one, and left-out images that are."""
 
 
 def report_data(data: ImageData, weighted: bool, folder: Path, reporter: Reporter) -> None:
@@ -44,7 +44,7 @@ def class_lines(data: ImageData, weighted: bool) -> list[str]:
         shown = ", ".join(f"{name} {count}" for name, count in counts.items())
     else:
         shown = f"from {counts[least]} ({least}) to {counts[most]} ({most})"
-    lines = [f"training images of each of {len(counts)} classes: {shown}"]
+    lines = [f"training images of each of {len(counts)} {data.task.nouns}: {shown}"]
     ratio = counts[most] / max(counts[least], 1)
     if ratio > IMBALANCED:
         hint = "the loss weighs them alike" if weighted else "--class-weights balanced weighs them alike in the loss"

@@ -9,7 +9,8 @@ from nas.base.errors import NasError
 
 @dataclass(frozen=True)
 class Task:
-    """Input and output of a network: images (N, channels, resolution, resolution), scores for `classes` classes."""
+    """Input and output of a network: images (N, channels, resolution, resolution), and `classes` scores: one for each class,
+    label or number."""
 
     channels: int = 3
     resolution: int = 224
@@ -27,5 +28,5 @@ class Task:
         return self.channels, self.resolution, self.resolution
 
     def __str__(self) -> str:
-        outputs = "1 output" if self.classes == 1 else f"{self.classes} classes"
-        return f"{self.resolution} px, {self.channels} channel{'s' * (self.channels > 1)}, {outputs}"
+        channels = f"{self.channels} channel{'s' * (self.channels > 1)}"
+        return f"{self.resolution} px, {channels}, {self.classes} output{'s' * (self.classes > 1)}"

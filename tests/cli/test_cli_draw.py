@@ -104,7 +104,7 @@ def test_the_winner_of_a_run(run: Path, empty: Path) -> None:
     found, winner = json.loads(out), json.loads((run / "winner.json").read_text())
     assert found["architecture"] == winner["architecture"]
     assert found["macs"] == json.loads((run / "results.json").read_text())["winner"]["costs"]["macs"]
-    assert "10 classes" in found["at"]
+    assert "10 outputs" in found["at"]
     assert "winner of" in title_of(empty / "winner.svg")
     code, out, err = invoke(
         "draw", f"{run.parent / 'tiny.py'}:Tiny", "-o", "same.svg", "--architecture", str(run / "winner.json"), "--json"
@@ -113,7 +113,7 @@ def test_the_winner_of_a_run(run: Path, empty: Path) -> None:
     assert json.loads(out)["architecture"] == winner["architecture"]
     code, out, err = invoke("draw", str(run), "-o", "small.svg", "--architecture", "smallest", "--json")
     assert code == 0, err
-    assert "10 classes" in json.loads(out)["at"]
+    assert "10 outputs" in json.loads(out)["at"]
 
 
 def test_a_space_in_a_file(empty: Path) -> None:

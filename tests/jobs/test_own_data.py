@@ -106,6 +106,7 @@ def test_several_labels_are_searched_by_mean_average_precision(
     assert set(run.results["winner"]["test"]) == {"map", "loss"}
     assert scored_again(run, Reading()) == pytest.approx(run.results["winner"]["test"], rel=1e-4)
     assert run.manifest.data["classes"] == ["a", "b", "c"] and run.manifest.data["task"] == "multi-label"
+    assert class_lines(load_data(path), False)[0].startswith("training images of each of 3 labels: a ")
     assert "% mAP" in " ".join(run.folder.readme.read_text().replace("**", "").split())
 
 
@@ -119,6 +120,7 @@ def test_numbers_are_searched_by_the_share_of_variance(space: nas.Space, tmp_pat
         run.results["winner"]["test"], rel=1e-3
     )
     assert run.network()(torch.rand(2, 3, 8, 8)).shape == (2, 2)
+    assert run.results["trained_at"].endswith("px, 3 channels, 2 outputs")
     assert run.manifest.data["target_mean"] == pytest.approx([19.5, np.mean([n % 7 for n in range(40)])])
     again = prepare(RunConfig(data=str(path), supernet=str(run.path)), space)
     assert again.data.fingerprint == run.manifest.data["fingerprint"], "the supernet says how its data are read"
