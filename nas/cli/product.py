@@ -11,6 +11,7 @@ from nas.base.errors import NasError
 from nas.cli import options
 from nas.cli.guard import guarded, print_json
 from nas.cli.progress import TerminalReporter
+from nas.cli.together import compute_of, together
 
 product_app = typer.Typer()
 
@@ -146,6 +147,7 @@ def retrain(
         typer.Option(metavar="N,M", help="As for a search. [default: the run's]"),
     ] = None,
     log: options.Log = "none",
+    devices: options.Devices = None,
     set_: options.Set = None,
     out: Annotated[
         Optional[str],  # noqa: UP045
@@ -157,7 +159,7 @@ def retrain(
 ) -> None:
     """Train a run's winner, or another of its networks, by itself."""
     resumable: list[Path] = []
-    with guarded(json, resumable):
+    with together(json, resumable, devices, compute or compute_of(Path(run))):
         if inherit and scratch:
             raise NasError("--inherit and --scratch are the two ways to begin; give one of them")
         settings = options.settings(set_)

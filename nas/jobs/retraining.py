@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -21,14 +22,14 @@ from nas.jobs.retrain_request import chosen_network, options_of, require_searche
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder
 from nas.runs.folder import create_folder
-from nas.runs.manifest import MANIFEST, new_manifest, write_manifest
+from nas.runs.manifest import MANIFEST, new_manifest, tell_processes, write_manifest
 from nas.runs.retraining import INHERIT, Retrain, Retraining, recipe_for, supernet_of
 from nas.runs.run_data import data_of
 from nas.runs.setting import describe_data
 from nas.runs.stages import EVALUATION_BATCH
 from nas.searching.evaluate import score
 from nas.supernet import Space, Task
-from nas.training import Recipe, open_log, require_log, train
+from nas.training import Follower, Recipe, current_ranks, open_log, require_log, train
 
 Started = Callable[[Path], None]
 
@@ -66,11 +67,14 @@ def retrain(
         options: of `nas.runs.RunConfig`: steps, epochs, minutes, seed, compute, precision, cutout, mixup, cutmix, randaugment,
             log, settings. Augmentation, precision and seed are the run's by default.
 
+    Several processes of one `torch.distributed` group may call this together; see `nas.jobs.running.search`.
+
     Returns:
         The finished retraining, a run of its own: `network()`, `results`.
 
     Raises:
         NasError: whatever is wrong with what was asked; nothing is written then.
+        Follower: in processes other than the first, once the training is done.
     """
     source = Run(path, space)
     require_searched(source, start, distill)
@@ -87,8 +91,10 @@ def retrain(
         distill=distill,
         **{key: value for key, value in taught.items() if value is not None},
     )
-    retraining = _prepared(source, asked, chosen, options_of(source, options), data)
-    steps = retraining.planned_steps()
+    retraining, ranks = _prepared(source, asked, chosen, options_of(source, options), data), current_ranks()
+    steps = ranks.gather(retraining.planned_steps())[0]  # minutes are measured, in every process a little differently
+    if not ranks.leads:
+        _follow(retraining, steps)
     folder = _folder(source.path, asked, out)
     with folder.locked():
         inside = folder.path.resolve().is_relative_to(source.path.resolve())
@@ -116,7 +122,8 @@ def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter,
         raise NasError(
             f"the plan in {folder.path / MANIFEST} is damaged: {type(error).__name__}; begin the retraining anew"
         ) from error
-    with folder.locked():
+    ranks = current_ranks()
+    with folder.locked() if ranks.leads else contextlib.nullcontext():
         where = (folder.path.resolve() / asked.run).resolve()
         source = Run(where, given)
         retraining = Retraining(
@@ -130,7 +137,16 @@ def resume_retraining(folder: RunFolder, manifest: Manifest, reporter: Reporter,
             data_of(manifest, folder.path, data),
             recipe,
         )
+        if not ranks.leads:
+            _follow(retraining, manifest.plan["steps"])
+        tell_processes(manifest, reporter)
         return _finish(folder, manifest, retraining, source, reporter)
+
+
+def _follow(retraining: Retraining, steps: int) -> NoReturn:
+    """Take part in the training; ends this process, since the rest is the first one's work."""
+    train(retraining.stepper(steps))
+    raise Follower
 
 
 def _finish(folder: RunFolder, manifest: Manifest, retraining: Retraining, source: Run, reporter: Reporter) -> Run:

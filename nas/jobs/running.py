@@ -40,7 +40,7 @@ from nas.runs import (
 )
 from nas.runs.executing import check_executor
 from nas.runs.folder import create_folder
-from nas.runs.manifest import new_manifest, write_manifest
+from nas.runs.manifest import new_manifest, tell_processes, write_manifest
 from nas.runs.named import evaluated_as
 from nas.runs.run_data import require_given, require_same
 from nas.runs.searched import fingerprint, is_given, named_data, reference, space_of, with_estimates
@@ -148,9 +148,8 @@ def resume(
         require_same(setting.data, manifest, folder.path)
         if not ranks.leads:
             follow_stage(setting, manifest.plan["steps"])
-        reporter, before = reporter or Silent(), manifest.machine.get("processes", 1)
-        if before != ranks.size:
-            reporter.say(f"this run began with {before} processes and goes on with {ranks.size}: sums are rounded differently")
+        reporter = reporter or Silent()
+        tell_processes(manifest, reporter)
         return _finish(folder, manifest, setting, reporter, space)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nas.base.errors import NasError
 from nas.base.files import read_sealed, write_sealed
+from nas.base.progress import Reporter
 from nas.runs.config import RunConfig
 from nas.searching.work_study import without_password
 
@@ -65,6 +66,15 @@ def new_manifest(kind: Kind, config: RunConfig, plan: dict[str, Any], data: dict
             "command": without_password(" ".join(sys.argv)),
         },
     )
+
+
+def tell_processes(manifest: Manifest, reporter: Reporter) -> None:
+    """Say where a run goes on in another number of processes than it began with."""
+    from nas.training import current_ranks
+
+    before, now = manifest.machine.get("processes", 1), current_ranks().size
+    if before != now:
+        reporter.say(f"this run began with {before} processes and goes on with {now}: sums are rounded differently")
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

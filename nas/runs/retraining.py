@@ -23,7 +23,7 @@ from nas.runs.trained import load_trained, locate
 from nas.searching import Evaluator
 from nas.supernet import Space, Supernet, Task
 from nas.supernet.weights import load_tensors
-from nas.training import Alone, Distilled, Recipe, Stepper, settle_norms, steps_for_minutes
+from nas.training import Alone, Distilled, Recipe, Stepper, current_ranks, settle_norms, steps_for_minutes
 from nas.training.trainers.distilled import TEMPERATURE, WEIGHT
 
 INHERIT, SCRATCH = "inherit", "scratch"
@@ -106,9 +106,10 @@ class Retraining:
         )
 
     def batches(self) -> TrainingBatches:
-        """Training batches. Raises NasError where a batch is larger than the data."""
-        learned = weighted(self.data, self.config)
-        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, task=learned)
+        """Training batches, this process's part of them. Raises NasError where a batch is larger than the data."""
+        learned, ranks = weighted(self.data, self.config), current_ranks()
+        part = (ranks.rank, ranks.size)
+        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, part=part, task=learned)
 
     def network(self) -> fx.GraphModule:
         """The network as it is before the training, on the CPU.
@@ -130,7 +131,11 @@ class Retraining:
 
     def stepper(self, steps: int) -> Stepper:
         """The training, before its first step."""
-        alone = Supernet(self.space, self.network(), self.task).to(self.compute)
+        network, ranks = self.network(), current_ranks()
+        if ranks.size > 1:
+            # Batch norms that each process has estimated anew may differ in their last bits.
+            network.load_state_dict(ranks.share(network.state_dict))
+        alone = Supernet(self.space, network, self.task).to(self.compute)
         trainer = Alone()
         if self.asked.distill:
             teacher = self._extracted(self.space.whole.largest).eval().requires_grad_(False)
@@ -140,7 +145,7 @@ class Retraining:
                 self.asked.temperature,
             )
         config = self.config
-        return Stepper(alone, trainer, self.batches(), self.recipe, steps, config.seed, config.precision)
+        return Stepper(alone, trainer, self.batches(), self.recipe, steps, config.seed, config.precision, ranks=ranks)
 
     def planned_steps(self) -> int:
         """How many steps the budget comes to; without one, as many epochs as the recipe has, fewer for inherited weights."""
@@ -191,4 +196,10 @@ def recipe_for(start: str, recipe: Mapping[str, Any], settings: Mapping[str, Any
     if start == INHERIT:
         for name in ("learning_rate", "last_rate"):
             common[name] = INHERITED_RATE * common.get(name, Recipe.model_fields[name].default)
-    return Recipe.model_validate(common).changed(settings)
+    found = Recipe.model_validate(common).changed(settings)
+    if found.sync_norms:
+        raise NasError(
+            "sync_norms is for supernets: a network that is trained by itself has torch's own batch norms, which use each "
+            "process's own images; leave out --set sync_norms"
+        )
+    return found

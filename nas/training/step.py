@@ -35,6 +35,12 @@ def freeze_norms(network: nn.Module) -> None:
             module.neutralise()
 
 
+def running_statistics(network: nn.Module) -> list[torch.Tensor]:
+    """Means and variances that torch's own batch norms keep, which each process takes from its own images."""
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    return [kept for norm in norms for kept in (norm.running_mean, norm.running_var) if kept is not None]
+
+
 class Stepper:
     """A supernet being trained by a rule; use as a context, which attaches the direct gradients.
 
@@ -248,13 +254,13 @@ class Stepper:
         return Batch(batch.images.to(self.device, non_blocking=True), batch.targets.to(self.device, non_blocking=True))
 
     def _reduce(self, total: float) -> float:
-        """Mean of gradients and loss over the processes; all of them trained the same sub-networks in this step."""
+        """Mean of gradients, running statistics and loss over the processes; all trained the same sub-networks in this step."""
         if self.ranks.size == 1:
             self.stopping = self.stop_asked()
             return total
         told = torch.tensor([total, float(self.stop_asked())], dtype=torch.float32, device=self.device)
         gradients = [parameter.grad for parameter in self.supernet.parameters() if parameter.grad is not None]
-        self.ranks.average([told, *gradients])
+        self.ranks.average([told, *gradients, *running_statistics(self.supernet)])
         self.stopping = bool(told[1] > 0)
         return float(told[0])
 

@@ -214,6 +214,7 @@ def test_the_recipe_is_the_runs_without_what_a_supernet_needs() -> None:
         ({"distill": True, "distill_weight": 2.0}, "--distill-weight cannot be 2.0"),
         ({"steps": 1, "epochs": 2.0}, "choose one of --steps and --epochs"),
         ({"settings": {"batch_size": 1000}}, "the batch size 1000 exceeds the 72 training images"),
+        ({"settings": {"sync_norms": True}}, "sync_norms is for supernets"),
         ({"start": "fresh"}, "begins with 'inherit' or with 'scratch'"),
         ({"cutout": 99}, "cutout=99 exceeds the resolution"),
     ],

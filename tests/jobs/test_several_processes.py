@@ -139,7 +139,7 @@ def test_two_processes_make_the_run_of_one(folder: Path) -> None:
     assert json.loads(Path("two/manifest.json").read_text())["machine"]["processes"] == 2
 
 
-def test_torch_s_own_launcher_and_a_search_that_goes_on_alone(folder: Path) -> None:
+def test_torch_s_own_launcher_a_search_that_goes_on_alone_and_its_winner_trained_by_two(folder: Path) -> None:
     command = ["search", *train("run", 4)[1:], "--evaluations", "2", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nas", *command],
@@ -154,6 +154,16 @@ def test_torch_s_own_launcher_and_a_search_that_goes_on_alone(folder: Path) -> N
     assert results["kind"] == "search"
     assert results["training"]["steps"] == 4
     assert (folder / "run" / "model.onnx").exists()
+    options = ["--steps", "4", "--scratch", "--devices", "2", "--set", "batch_size=32"]
+    code, shown, err = run("retrain", "run", *options)
+    assert code == 0, err
+    assert err == "" and shown.count("Everything is in") == 1
+    trained = folder / "run" / "retrained-scratch"
+    assert json.loads((trained / "manifest.json").read_text())["machine"]["processes"] == 2
+    assert [path.name for path in (folder / "run").glob("retrained-*")] == [trained.name]
+    (trained / "results.json").unlink()
+    code, _, err = run("resume", str(trained), "--devices", "2")
+    assert code == 0 and err == "", err
 
 
 def test_killed_processes_are_resumed_to_the_bit(folder: Path) -> None:

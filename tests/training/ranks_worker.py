@@ -23,9 +23,9 @@ from nas.base.progress import Silent
 from nas.choices import Choice
 from nas.data import Augmentation, TrainingBatches, load_data
 from nas.elastic import Depth, ElasticLayerNorm, ElasticLinear
-from nas.supernet import Space, Task
+from nas.supernet import Space, Supernet, Task
 from nas.supernet.weights import save_tensors
-from nas.training import Pass, Recipe, StepContext, Stepper, Trainer, current_ranks, train
+from nas.training import Alone, Pass, Recipe, StepContext, Stepper, Trainer, current_ranks, train
 from nas.training.trainers.darts import Darts
 from nas.training.trainers.multi_arch import MultiArch
 from nas.training.trainers.proxyless import Proxyless
@@ -141,6 +141,15 @@ def make_stepper(
     return Stepper(supernet, trainer, batches, figures, steps, 3, precision, held if weights < 1.0 else None, ranks)
 
 
+def one_network() -> Stepper:
+    """One step of a network by itself, with the batch norms that torch has."""
+    ranks, space = current_ranks(), SPACES["conv"]
+    torch.manual_seed(5)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * (SIDE - 2) ** 2, 10))
+    batches = TrainingBatches(load_data(resolution=SIDE), BATCH, 3, AUGMENTATION, part=(ranks.rank, ranks.size))
+    return Stepper(Supernet(space, network, Task(1, SIDE, 10)), Alone(), batches, recipe(batch_size=BATCH), 1, 3, ranks=ranks)
+
+
 def learnt(stepper: Stepper) -> dict[str, torch.Tensor]:
     """Copies of the weights, and of what the rule learns besides them."""
     state = stepper.trainer.state
@@ -192,6 +201,9 @@ def every_case(folder: Path) -> None:
     for name in CASES:
         stepper = case_stepper(name)
         save(mine, name, stepper, train(stepper).losses)
+
+    stepper = one_network()
+    save(mine, "alone", stepper, train(stepper).losses)
 
     # The second process is asked to stop; both end after the same step, with a checkpoint that the first one has written.
     nas.training.loop.CHECKPOINT_SECONDS = 1e9

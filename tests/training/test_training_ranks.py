@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from ranks_worker import CASES, case_stepper, learnt, run_in_two_processes
+from ranks_worker import CASES, case_stepper, learnt, one_network, run_in_two_processes
 from safetensors.torch import load_file
 from tiny_training import same, weights
 
@@ -58,7 +58,15 @@ def test_without_common_statistics_batch_norms_see_their_own_images(folder: Path
     assert distance(weights(alone.supernet), together) > 1e-3
 
 
-@pytest.mark.parametrize("name", [*CASES, "stopped", "resumed"])
+def test_what_batch_norms_of_one_network_keep_is_that_of_all_images(folder: Path) -> None:
+    whole = one_network()
+    train(whole)
+    mean = weights(whole.supernet)["1.running_mean"]
+    assert float(mean.abs().max()) > 1e-4
+    torch.testing.assert_close(left(folder, 0, "alone")["1.running_mean"], mean, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [*CASES, "alone", "stopped", "resumed"])
 def test_the_processes_hold_the_same_weights_to_the_bit(folder: Path, name: str) -> None:
     assert same(left(folder, 0, name), left(folder, 1, name))
 
