@@ -19,8 +19,8 @@ from nas.data.tasks import task_in
 from nas.exporting import Comparison, Preprocessing, export_onnx, write_plain
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunFolder
+from nas.runs.winner import winner_of
 from nas.supernet import Space, Task, without_resize
-from nas.supernet.weights import load_tensors
 
 REAL = 7
 """Validation images on which files are compared with PyTorch."""
@@ -33,7 +33,6 @@ class Product:
     Attributes:
         network: in evaluation mode on the CPU, for images of the task's resolution.
         task: what it was trained for.
-        title: one line, for the head of its source.
     """
 
     network: fx.GraphModule
@@ -41,7 +40,13 @@ class Product:
     architecture: Architecture
     task: Task
     manifest: Manifest
-    title: str
+
+    @property
+    def title(self) -> str:
+        """One line that says what the network is, for the head of its source."""
+        if self.manifest.kind == "retrain":
+            return f"A network of {self.space.name}, trained on {self.manifest.data['name']}"
+        return f"The winner of a search of {self.space.name}"
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -118,17 +123,5 @@ def product_of(path: str | Path, space: Space | None = None) -> Product:
             f"retrain {path} --scratch"
         )
     task = Task(**manifest.plan["trained_at"])
-    network = run.space.network(architecture, task).eval()
-    weights, _ = load_tensors(folder.weights, "the network's weights")
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise NasError(f"{folder.weights} does not belong to the network in {folder.winner}") from error
-    return Product(network, run.space, architecture, task, manifest, title_of(manifest, run.space))
-
-
-def title_of(manifest: Manifest, space: Space) -> str:
-    """One line that says what a run's network is."""
-    if manifest.kind == "retrain":
-        return f"A network of {space.name}, trained on {manifest.data['name']}"
-    return f"The winner of a search of {space.name}"
+    network = winner_of(folder, run.space, architecture, task).eval()
+    return Product(network, run.space, architecture, task, manifest)

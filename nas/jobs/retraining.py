@@ -16,7 +16,7 @@ from nas.base.files import write_error, write_sealed, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
 from nas.jobs.model_card import model_card
-from nas.jobs.product import Product, title_of
+from nas.jobs.product import Product
 from nas.jobs.retrain_figures import retrain_figures
 from nas.jobs.retrain_request import chosen_network, options_of, require_searched
 from nas.jobs.run import Run
@@ -160,7 +160,7 @@ def _finish(folder: RunFolder, manifest: Manifest, retraining: Retraining, sourc
     scores = {
         split: score(network, fixed_batches(data, split, EVALUATION_BATCH), data.task) for split in ("validation", "test")
     }
-    product = Product(network, source.space, retraining.architecture, task, manifest, title_of(manifest, source.space))
+    product = Product(network, source.space, retraining.architecture, task, manifest)
     comparison = product.write(folder, data)
     figures = retrain_figures(folder, manifest, retraining, source, result, scores, comparison)
     write_sealed(folder.winner, figures["winner"])

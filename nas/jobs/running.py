@@ -16,7 +16,7 @@ from nas.jobs.data_report import report_data
 from nas.jobs.figures import candidate_training, search_figures, supernet_training, training_figures
 from nas.jobs.looking_up import begin_lookup, resume_lookup
 from nas.jobs.model_card import model_card
-from nas.jobs.product import Product, title_of
+from nas.jobs.product import Product
 from nas.jobs.readme import search_readme, training_readme
 from nas.jobs.remeasuring import remeasure
 from nas.jobs.reports import write_report
@@ -244,8 +244,7 @@ def _finish(folder: RunFolder, manifest: Manifest, setting: Setting, reporter: R
     reporter.say("scoring the winner on the test images, and writing PyTorch and ONNX")
     best = outcome.ranked[0]
     architecture = setting.space.decode(best.row[None])[0]
-    title = title_of(manifest, setting.space)
-    product = Product(scorer.network(best.row), setting.space, architecture, setting.trained_at, manifest, title)
+    product = Product(scorer.network(best.row), setting.space, architecture, setting.trained_at, manifest)
     test = score(product.network, fixed_batches(setting.data, "test", EVALUATION_BATCH), setting.data.task)
     comparison = product.write(folder, setting.data)
     figures = search_figures(folder, manifest, setting, training, outcome, scorer, test, comparison)

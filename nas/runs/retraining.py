@@ -20,9 +20,9 @@ from nas.runs.manifest import Manifest
 from nas.runs.setting import EMBEDDED_EPOCHS, compute_device, weighted
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import load_trained, locate
+from nas.runs.winner import winner_of
 from nas.searching import Evaluator
 from nas.supernet import Space, Supernet, Task
-from nas.supernet.weights import load_tensors
 from nas.training import Alone, Distilled, Recipe, Stepper, current_ranks, settle_norms, steps_for_minutes
 from nas.training.trainers.distilled import TEMPERATURE, WEIGHT
 
@@ -121,13 +121,7 @@ class Retraining:
             return self.space.network(self.architecture, self.task, self.config.seed)
         if self.asked.network != "winner":
             return self._extracted(self.architecture)
-        network = self.space.network(self.architecture, self.task)
-        weights, _ = load_tensors(self.run.weights, "the winner's weights")
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise NasError(f"{self.run.weights} does not belong to the winner in {self.run.winner}") from error
-        return network
+        return winner_of(self.run, self.space, self.architecture, self.task)
 
     def stepper(self, steps: int) -> Stepper:
         """The training, before its first step."""
