@@ -49,7 +49,7 @@ def begin_lookup(
     if reduction is not None:
         plan["reduced"] = reduction.to_json()
     label = f"{space.name}{f'-top{reduction.top}' if reduction else ''}-{source}"
-    folder = create_folder(Path(out) if out is not None else None, label)
+    folder = create_folder(out, label)
     with folder.locked():
         manifest = new_manifest("search", config, plan, {} if setting.data is None else describe_data(setting.data))
         write_manifest(folder.path, manifest)

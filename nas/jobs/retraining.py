@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from nas.architectures import Architecture
 from nas.base.errors import NasError
-from nas.base.files import write_error, write_sealed, write_text
+from nas.base.files import write_sealed, write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import fixed_batches
 from nas.jobs.model_card import model_card
@@ -21,7 +21,7 @@ from nas.jobs.retrain_figures import retrain_figures
 from nas.jobs.retrain_request import chosen_network, options_of, require_searched
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder
-from nas.runs.folder import create_folder
+from nas.runs.folder import given_folder, numbered_folder
 from nas.runs.manifest import MANIFEST, new_manifest, tell_processes, write_manifest
 from nas.runs.retraining import INHERIT, Retrain, Retraining, recipe_for, supernet_of
 from nas.runs.run_data import data_of
@@ -197,16 +197,7 @@ def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConf
 def _folder(run: Path, asked: Retrain, out: str | Path | None) -> RunFolder:
     """A new folder: the one asked for, or the next free name in the run's own."""
     if out is not None:
-        return create_folder(Path(out), "")
+        return given_folder(Path(out))
     name = f"retrained-{asked.start}" + "-distilled" * asked.distill
     name += "" if asked.network == "winner" else "-" + asked.network.replace(" ", "-")
-    for number in range(1, 10_000):
-        path = run / (name if number == 1 else f"{name}-{number}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise write_error(path, error) from error
-        return RunFolder(path)
-    raise NasError(f"run {run} holds too many retrained networks; name a folder with --out")
+    return numbered_folder(run, lambda number: name if number == 1 else f"{name}-{number}")

@@ -197,7 +197,7 @@ def _begin(
     }
     label = opened.name if reduction or isinstance(space, Space) or ".py" in space else space
     label += f"-top{reduction.top}" if reduction else ""
-    folder = create_folder(Path(out) if out is not None else None, f"{label}-{setting.data.name}")
+    folder = create_folder(out, f"{label}-{setting.data.name}")
     with folder.locked():
         manifest = new_manifest(kind, config, plan, describe_data(setting.data))
         write_manifest(folder.path, manifest)

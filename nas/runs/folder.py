@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,33 +139,53 @@ class RunFolder:
         return False
 
 
-def create_folder(out: Path | None, name: str) -> RunFolder:
+def create_folder(out: str | Path | None, name: str) -> RunFolder:
     """A new empty folder: the one asked for, or the next free number under `runs/`.
-
-    What a process left that was killed before it had written a first file does not count: the same command begins anew.
 
     Raises:
         NasError: the folder exists and holds something, or cannot be made.
     """
+    if out is not None:
+        return given_folder(Path(out))
+    base = Path("runs")
     try:
-        if out is not None:
-            if out.exists() and (not out.is_dir() or not all(map(_left_behind, out.iterdir()))):
-                raise NasError(
-                    f"{out} exists already; name another folder with --out, or go on with that run: nas resume {out}"
-                )
-            out.mkdir(parents=True, exist_ok=True)
-            return RunFolder(out)
-        base = Path("runs")
         base.mkdir(exist_ok=True)
-        word = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
-        for number in range(1, 100_000):
-            path = base / f"{word}-{number:03d}"
-            with contextlib.suppress(FileExistsError):
-                path.mkdir()
-                return RunFolder(path)
     except OSError as error:
-        raise write_error(out or Path("runs"), error) from error
-    raise NasError(f"runs/ holds too many runs called {word}; clear it up, or name a folder with --out")
+        raise write_error(base, error) from error
+    word = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+    return numbered_folder(base, lambda number: f"{word}-{number:03d}")
+
+
+def given_folder(path: Path) -> RunFolder:
+    """The folder that was asked for, new or empty.
+
+    What a process left that was killed before it had written a first file does not count: the same command begins anew.
+
+    Raises:
+        NasError: it holds something, or cannot be made.
+    """
+    try:
+        if path.exists() and (not path.is_dir() or not all(map(_left_behind, path.iterdir()))):
+            raise NasError(f"{path} exists already; name another folder with --out, or go on with that run: nas resume {path}")
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+    return RunFolder(path)
+
+
+def numbered_folder(base: Path, name: Callable[[int], str]) -> RunFolder:
+    """A new folder in another one, by the name of the first number from 1 that is not taken. Raises NasError where none can be
+    made."""
+    numbers = itertools.count(1)
+    while True:
+        path = base / name(next(numbers))
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise write_error(path, error) from error
+        return RunFolder(path)
 
 
 def _left_behind(path: Path) -> bool:
