@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from nas.jobs.remeasuring import remeasure
 from nas.jobs.reports import write_report
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder, prepare_lookup, reduction_of, search_stage
+from nas.runs.begun import Started, begun
 from nas.runs.folder import create_folder
 from nas.runs.looked_up import LookedUp, digest
-from nas.runs.manifest import new_manifest, write_manifest
 from nas.runs.run_data import require_given, require_same
 from nas.runs.searched import fingerprint, space_of
 from nas.runs.setting import describe_data
@@ -29,7 +28,7 @@ def begin_lookup(
     space: Space,
     out: str | Path | None,
     reporter: Reporter,
-    started: Callable[[Path], None] | None,
+    started: Started | None,
     given: Any = None,
 ) -> Run:
     """Search what `config.evaluate` holds, or zero-cost proxies alone; see `nas.jobs.running.search`.
@@ -50,11 +49,8 @@ def begin_lookup(
         plan["reduced"] = reduction.to_json()
     label = f"{space.name}{f'-top{reduction.top}' if reduction else ''}-{source}"
     folder = create_folder(out, label)
-    with folder.locked():
-        manifest = new_manifest("search", config, plan, {} if setting.data is None else describe_data(setting.data))
-        write_manifest(folder.path, manifest)
-        if started is not None:
-            started(folder.path)
+    data = {} if setting.data is None else describe_data(setting.data)
+    with begun(folder, "search", config, plan, data, started) as manifest:
         return _finish(folder, manifest, setting, reporter, space)
 
 

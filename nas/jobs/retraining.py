@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +20,9 @@ from nas.jobs.retrain_figures import retrain_figures
 from nas.jobs.retrain_request import chosen_network, options_of, require_searched
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder
+from nas.runs.begun import Started, begun
 from nas.runs.folder import given_folder, numbered_folder
-from nas.runs.manifest import MANIFEST, new_manifest, tell_processes, write_manifest
+from nas.runs.manifest import MANIFEST, tell_processes
 from nas.runs.retraining import INHERIT, Retrain, Retraining, recipe_for, supernet_of
 from nas.runs.run_data import data_of
 from nas.runs.setting import describe_data
@@ -30,8 +30,6 @@ from nas.runs.stages import EVALUATION_BATCH
 from nas.searching.evaluate import score
 from nas.supernet import Space, Task
 from nas.training import Follower, Recipe, current_ranks, open_log, require_log, train
-
-Started = Callable[[Path], None]
 
 
 def retrain(
@@ -96,20 +94,8 @@ def retrain(
     if not ranks.leads:
         _follow(retraining, steps)
     folder = _folder(source.path, asked, out)
-    with folder.locked():
-        inside = folder.path.resolve().is_relative_to(source.path.resolve())
-        where = os.path.relpath(source.path.resolve(), folder.path.resolve()) if inside else asked.run
-        plan = {
-            **{key: source.manifest.plan[key] for key in ("decisions", "trained_at", "deployed_at")},
-            **({"reduced": source.manifest.plan["reduced"]} if "reduced" in source.manifest.plan else {}),
-            "steps": steps,
-            "recipe": retraining.recipe.model_dump(),
-            "retrain": asked.model_copy(update={"run": where}).model_dump(),
-        }
-        manifest = new_manifest("retrain", retraining.config, plan, describe_data(retraining.data))
-        write_manifest(folder.path, manifest)
-        if started is not None:
-            started(folder.path)
+    plan, described = _plan(source, folder, retraining, steps), describe_data(retraining.data)
+    with begun(folder, "retrain", retraining.config, plan, described, started) as manifest:
         return _finish(folder, manifest, retraining, source, reporter or Silent())
 
 
@@ -192,6 +178,19 @@ def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConf
     retraining.batches()
     _ = retraining.compute
     return retraining
+
+
+def _plan(source: Run, folder: RunFolder, retraining: Retraining, steps: int) -> dict[str, Any]:
+    """What the manifest keeps. A retraining in the folder of its run names that by a relative path: the two move together."""
+    run, place = source.path.resolve(), folder.path.resolve()
+    where = os.path.relpath(run, place) if place.is_relative_to(run) else str(run)
+    known = source.manifest.plan
+    return {
+        **{key: known[key] for key in ("decisions", "trained_at", "deployed_at", "reduced") if key in known},
+        "steps": steps,
+        "recipe": retraining.recipe.model_dump(),
+        "retrain": retraining.asked.model_copy(update={"run": where}).model_dump(),
+    }
 
 
 def _folder(run: Path, asked: Retrain, out: str | Path | None) -> RunFolder:

@@ -11,7 +11,7 @@ from torch import nn
 
 import nas
 from nas.elastic import ElasticConv2d, ElasticLinear
-from nas.jobs import running
+from nas.jobs import finishing
 from nas.jobs.searching import searched
 
 SOURCE = """
@@ -66,10 +66,10 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Any:
             def stop(*_: Any, **_more: Any) -> None:
                 raise KeyboardInterrupt
 
-            patch.setattr(running, "searched", stop)
+            patch.setattr(finishing, "searched", stop)
             with pytest.raises(KeyboardInterrupt):
                 nas.search(space=space, out=out, **BUDGET)
-        assert running.searched is searched
+        assert finishing.searched is searched
         return out
 
     return begin

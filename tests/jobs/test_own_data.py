@@ -20,7 +20,7 @@ from nas.cli.app import app
 from nas.data import Reading, fixed_batches, load_data
 from nas.elastic import ElasticConv2d, ElasticLinear
 from nas.exporting import load_plain
-from nas.jobs import running
+from nas.jobs import finishing
 from nas.jobs.data_report import class_lines
 from nas.runs import RunConfig, prepare
 from nas.searching.evaluate import score
@@ -174,7 +174,7 @@ def test_a_run_of_a_data_set_in_python_needs_it_again(
     whole = nas.train(space, data=given(), out=tmp_path / "whole", **TRAINING)
     assert whole.manifest.config.data == "given in Python: TensorDataset"
     with monkeypatch.context() as patch:
-        patch.setattr(running, "train_stage", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(finishing, "train_stage", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             nas.train(space, data=given(), out=tmp_path / "run", **TRAINING)
     with pytest.raises(

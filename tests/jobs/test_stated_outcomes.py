@@ -72,12 +72,12 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search ends with its study: what is looked at here comes before."""
-    import nas.jobs.running
+    import nas.jobs.finishing
 
     def end(*given: object) -> None:
         raise Over
 
-    monkeypatch.setattr(nas.jobs.running, "Product", end)
+    monkeypatch.setattr(nas.jobs.finishing, "Product", end)
 
 
 class Over(Exception):
