@@ -21,6 +21,7 @@ from nas.runs.run_data import require_given, require_same
 from nas.runs.searched import fingerprint, space_of
 from nas.runs.setting import describe_data
 from nas.supernet import Space
+from nas.training import current_ranks
 
 
 def begin_lookup(
@@ -36,6 +37,7 @@ def begin_lookup(
     Raises:
         NasError: whatever is wrong with what was asked; nothing is written then.
     """
+    _require_alone()
     setting = prepare_lookup(config, space, given=given)
     plan = {
         "decisions": fingerprint(space),
@@ -56,6 +58,7 @@ def begin_lookup(
 
 def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, given: Space | None, data: Any = None) -> Run:
     """Go on with such a search. Raises NasError when its results, its data or its space have changed, or it is in use."""
+    _require_alone()
     config = manifest.config
     if config.evaluate is not None and digest(config.evaluate) != manifest.plan["results"]:
         raise NasError(f"{config.evaluate} has changed since run {folder.path} began; restore it, or begin a new run")
@@ -67,6 +70,12 @@ def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, giv
         if setting.data is not None:
             require_same(setting.data, manifest, folder.path)
         return _finish(folder, manifest, setting, reporter, space)
+
+
+def _require_alone() -> None:
+    """Refuse several processes, each of which would make a run of its own."""
+    if current_ranks().size > 1:
+        raise NasError("this search trains nothing, and several processes are for training; leave out --devices")
 
 
 def _finish(folder: RunFolder, manifest: Manifest, setting: LookedUp, reporter: Reporter, space: Space) -> Run:

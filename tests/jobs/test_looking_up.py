@@ -17,6 +17,7 @@ from nas.jobs import looking_up
 from nas.runs import RunFolder
 from nas.searching import StudyHistory
 from nas.supernet import Space, open_space
+from nas.training import Ranks
 
 OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
@@ -42,6 +43,13 @@ def table(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("results") / "results.csv"
     path.write_text("\n".join(lines))
     return path
+
+
+def test_several_processes_make_no_run_each(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking_up, "current_ranks", lambda: Ranks(0, 2))
+    with pytest.raises(NasError, match="trains nothing, and several processes are for training; leave out --devices"):
+        nas.search("cells:nas-bench-201", evaluate=table, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_winner_is_the_best_that_the_table_was_asked_for(table: Path, space: Space, tmp_path: Path) -> None:
