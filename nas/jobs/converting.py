@@ -143,16 +143,29 @@ def _figures(product: Product, made: Format, run: Any, found: Judges) -> dict[st
     return {"comparison": told, "calibration_images": seen, "validation": validation}
 
 
-def record(folder: Path, figures: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Add the figures of formats to a run's results, or to a file of their own in a folder that is no run.
+def exported(folder: Path) -> dict[str, dict[str, Any]]:
+    """What `convert` said of formats that were exported into a folder before, and whose files are still there.
 
-    Returns:
-        Those of all formats that were exported into the folder and whose files are still there.
+    Raises:
+        NasError: the file that says it is damaged.
     """
-    results = RunFolder(folder).results
-    path = results if results.exists() else folder / FIGURES
+    path = _record(folder)
+    if not path.exists():
+        return {}
+    try:
+        exports: dict[str, dict[str, Any]] = read_sealed(path, "results").get("exports", {})
+        return {name: entry for name, entry in exports.items() if all((folder / file).exists() for file in entry["files"])}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise NasError(f"{path} is damaged: it does not say which formats were exported here") from error
+
+
+def record(folder: Path, exports: dict[str, dict[str, Any]]) -> None:
+    """Keep what `convert` said of formats in a run's results, or in a file of its own in a folder that is no run."""
+    path = _record(folder)
     content = read_sealed(path, "results") if path.exists() else {}
-    exports: dict[str, dict[str, Any]] = {**content.get("exports", {}), **figures}
-    if figures:
-        write_sealed(path, {**content, "exports": exports})
-    return {name: entry for name, entry in exports.items() if all((folder / file).exists() for file in entry["files"])}
+    write_sealed(path, {**content, "exports": exports})
+
+
+def _record(folder: Path) -> Path:
+    results = RunFolder(folder).results
+    return results if results.exists() else folder / FIGURES

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
-from nas.base.files import read_sealed, write_text
+from nas.base.files import write_text
 from nas.base.progress import Reporter, Silent
 from nas.data import ImageData
-from nas.jobs.converting import convert, judges, record
+from nas.jobs.converting import convert, exported, judges, record
 from nas.jobs.model_card import model_card
 from nas.jobs.product import product_of
+from nas.jobs.run import Run
 from nas.measuring.formats import FLOAT32, require_format
 from nas.runs import Manifest, RunFolder
+from nas.runs.manifest import MANIFEST
 from nas.runs.run_data import data_of
 from nas.runs.searched import is_given
 from nas.supernet import Space
@@ -51,24 +53,26 @@ def export(
         "task": kind, "formats": {name: {"files", "bytes", "comparison", "calibration_images", "validation"}}, "next": [...]}.
 
     Raises:
-        NasError: the run is not finished or has no weights, a format is unknown or its package missing, or a file
-            disagrees with PyTorch.
+        NasError: the run is not finished or has no weights, a format is unknown or its package missing, a file disagrees
+            with PyTorch, or `out` is another run.
     """
     for name, count in (("--calibration-images", calibration_images), ("--validation-images", validation_images)):
         if count < 1:
             raise NasError(f"{name} cannot be {count}; legal: 1 and above")
     made = [require_format(name) for name in dict.fromkeys(formats) if name != FLOAT32]
     reporter = reporter or Silent()
-    product = product_of(path, space)
+    target = _target(Path(path), out)
+    results, product = Run(path, space).results, product_of(path, space)
     images = _data(product.manifest, Path(path), data)
     found = judges(product, images, made, calibration_images, validation_images) if made else None
-    target = RunFolder(Path(out) if out is not None else Path(path))
     # In a folder of its own nothing else writes, and there may be no run to lock.
-    with target.locked() if out is None else contextlib.nullcontext():
+    with target.locked() if target.path == Path(path) else contextlib.nullcontext():
+        exports = exported(target.path)
         comparison = product.write(target, images)
         figures = convert(product, made, target.path, found, reporter) if found is not None else {}
-        exports = record(target.path, figures)
-        results = read_sealed(RunFolder(Path(path)).results, "results")
+        if figures:
+            exports |= figures
+            record(target.path, exports)
         write_text(target.card, model_card(results, product.manifest, product.preprocessing, exports))
     return {
         "onnx": str(target.onnx),
@@ -82,6 +86,16 @@ def export(
         "formats": figures,
         "next": _next(path, target.path, figures, product.manifest),
     }
+
+
+def _target(run: Path, out: str | Path | None) -> RunFolder:
+    """Where the files go. Raises NasError for the folder of another run, whose network they would replace."""
+    if out is None or Path(out).resolve() == run.resolve():
+        return RunFolder(run)
+    target = RunFolder(Path(out))
+    if (target.path / MANIFEST).exists() or target.results.exists():
+        raise NasError(f"{out} holds a run of its own, whose files these would replace; name another folder with --out")
+    return target
 
 
 def _data(manifest: Manifest, path: Path, given: Any) -> ImageData | None:

@@ -278,6 +278,17 @@ def test_a_network_that_cannot_be_had_in_a_format_changes_nothing(
     with pytest.raises(NasError, match="--calibration-images cannot be 0"):
         jobs.export(made / "run", tmp_path / "none", formats=["onnx-int8"], calibration_images=0)
     assert not (tmp_path / "none").exists()
+    (tmp_path / "other").mkdir()
+    shutil.copy(made / "run" / "manifest.json", tmp_path / "other")
+    with pytest.raises(NasError, match="holds a run of its own"):
+        jobs.export(made / "run", tmp_path / "other")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["manifest.json"]
+    (tmp_path / "odd").mkdir()
+    for content in ("[]", '{"exports": 3}', '{"exports": {"onnx-fp16": []}}'):
+        (tmp_path / "odd" / "exports.json").write_text(content)
+        with pytest.raises(NasError, match=r"exports\.json is damaged"):
+            jobs.export(made / "run", tmp_path / "odd")
+    assert [path.name for path in (tmp_path / "odd").iterdir()] == ["exports.json"]
 
 
 @pytest.mark.usefixtures("copied_onnx")
