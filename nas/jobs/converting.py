@@ -48,11 +48,13 @@ class Judges:
 def judges(
     product: Product, data: ImageData | None, formats: Sequence[Format], calibration_images: int, validation_images: int
 ) -> Judges:
-    """The images that these formats need.
+    """The images that these formats need; none where there are no formats.
 
     Raises:
         NasError: the data is gone, and a format needs training images.
     """
+    if not formats:
+        return Judges([], [], None, None)
     calibrated = [made.name for made in formats if made.calibrated]
     if data is None:
         if calibrated:
@@ -77,39 +79,33 @@ def judges(
     return Judges(calibration, validation, validation[0].images[:REAL], reference)
 
 
-def convert(
-    product: Product, formats: Sequence[Format], folder: Path, found: Judges, reporter: Reporter
-) -> dict[str, dict[str, Any]]:
-    """Write formats beside the ONNX file of a folder.
+def convert(product: Product, made: Format, folder: Path, found: Judges, reporter: Reporter) -> dict[str, Any]:
+    """Write a format beside the ONNX file of a folder.
 
     Returns:
-        Name -> {"files", "bytes", "comparison", "calibration_images", "validation"}; see `_figures`.
+        {"files", "bytes", "comparison", "calibration_images", "validation"}; see `_figures`.
 
     Raises:
-        NasError: a network cannot be converted, or an exact format computes something else; that file is not written then.
+        NasError: the network cannot be converted, or an exact format computes something else; nothing is written then.
     """
-    figures = {}
-    for made in formats:
-        reporter.say(f"writing {made.main} and running it beside PyTorch")
-        source = Source(product.deployed, RunFolder(folder).onnx, product.input_shape, found.calibration)
-        with tempfile.TemporaryDirectory() as place:
-            draft = Path(place)
-            try:
-                made.write(source, draft)
-                run = made.open(draft / made.main, torch.get_num_threads())
-                figures[made.name] = _figures(product, made, run, found)
-            except NasError as error:
-                raise NasError(f"--format {made.name}: {error}") from error
-            except Exception as error:  # each converter has kinds of errors of its own
-                first = (str(error).strip() or "no reason given").splitlines()[0]
-                raise NasError(
-                    f"--format {made.name}: this network cannot be converted: {type(error).__name__}: {first[:300]}"
-                ) from error
-            contents = {name: (draft / name).read_bytes() for name in made.files}
-        for name, content in contents.items():
-            write_bytes(folder / name, content)
-        figures[made.name] |= {"files": list(contents), "bytes": sum(map(len, contents.values()))}
-    return figures
+    reporter.say(f"writing {made.main} and running it beside PyTorch")
+    source = Source(product.deployed, RunFolder(folder).onnx, product.input_shape, found.calibration)
+    with tempfile.TemporaryDirectory() as place:
+        draft = Path(place)
+        try:
+            made.write(source, draft)
+            figures = _figures(product, made, made.open(draft / made.main, torch.get_num_threads()), found)
+        except NasError as error:
+            raise NasError(f"--format {made.name}: {error}") from error
+        except Exception as error:  # each converter has kinds of errors of its own
+            first = (str(error).strip() or "no reason given").splitlines()[0]
+            raise NasError(
+                f"--format {made.name}: this network cannot be converted: {type(error).__name__}: {first[:300]}"
+            ) from error
+        contents = {name: (draft / name).read_bytes() for name in made.files}
+    for name, content in contents.items():
+        write_bytes(folder / name, content)
+    return {**figures, "files": list(contents), "bytes": sum(map(len, contents.values()))}
 
 
 def _figures(product: Product, made: Format, run: Any, found: Judges) -> dict[str, Any]:

@@ -64,14 +64,14 @@ def export(
     target = _target(Path(path), out)
     results, product = Run(path, space).results, product_of(path, space)
     images = _data(product.manifest, Path(path), data)
-    found = judges(product, images, made, calibration_images, validation_images) if made else None
+    found = judges(product, images, made, calibration_images, validation_images)
     # In a folder of its own nothing else writes, and there may be no run to lock.
     with target.locked() if target.path == Path(path) else contextlib.nullcontext():
         exports = exported(target.path)
         comparison = product.write(target, images)
-        figures = convert(product, made, target.path, found, reporter) if found is not None else {}
-        if figures:
-            exports |= figures
+        figures = {}
+        for one in made:
+            figures[one.name] = exports[one.name] = convert(product, one, target.path, found, reporter)
             record(target.path, exports)
         write_text(target.card, model_card(results, product.manifest, product.preprocessing, exports))
     return {
