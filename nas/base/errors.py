@@ -42,3 +42,9 @@ def memory_error(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or any(words in first for words in known):
         return first
     return None
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in one line with its kind: libraries write pages."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}"[:300] if lines else type(error).__name__

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nas.base.errors import NasError
+from nas.base.errors import NasError, first_line
 from nas.base.files import read_sealed, write_bytes, write_sealed
 from nas.base.progress import Reporter
 from nas.data import Batch, ImageData
@@ -98,10 +98,7 @@ def convert(product: Product, made: Format, folder: Path, found: Judges, reporte
         except NasError as error:
             raise NasError(f"--format {made.name}: {error}") from error
         except Exception as error:  # each converter has kinds of errors of its own
-            first = (str(error).strip() or "no reason given").splitlines()[0]
-            raise NasError(
-                f"--format {made.name}: this network cannot be converted: {type(error).__name__}: {first[:300]}"
-            ) from error
+            raise NasError(f"--format {made.name}: this network cannot be converted: {first_line(error)}") from error
         contents = {name: (draft / name).read_bytes() for name in made.files}
     for name, content in contents.items():
         write_bytes(folder / name, content)

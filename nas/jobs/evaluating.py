@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.base.errors import NasError
+import numpy as np
+
+from nas.base.errors import NasError, first_line, memory_error
 from nas.base.progress import Reporter, Silent
 from nas.data import Batch, Expected, Labelled, Reading, load_labelled
 from nas.exporting import Preprocessing, Run, in_torch, load_plain, preprocessing_of, scored
+from nas.exporting.comparison import Scores
 from nas.jobs.product import product_of
 from nas.measuring.formats import open_file, untrusted
 from nas.runs.manifest import MANIFEST
@@ -111,9 +114,9 @@ def open_target(target: Path, trusted: bool = False, space: Space | None = None)
         if not trusted:
             raise untrusted(source)
         preprocessing = preprocessing_of(source)
-        return Opened(in_torch(_plain(source)), preprocessing, "PyTorch, from its source")
+        return Opened(_told_of(source, in_torch(_plain(source))), preprocessing, "PyTorch, from its source")
     run, what = open_file(target, trusted)
-    return Opened(run, preprocessing_of(target), what)
+    return Opened(_told_of(target, run), preprocessing_of(target), what)
 
 
 def _plain(source: Path) -> Any:
@@ -123,7 +126,23 @@ def _plain(source: Path) -> Any:
     except NasError:
         raise
     except Exception as error:  # whatever the source does
-        raise NasError(f"{source} makes no network with these weights: {type(error).__name__}: {error}") from error
+        raise NasError(f"{source} makes no network with these weights: {first_line(error)}") from error
+
+
+def _told_of(path: Path, run: Run) -> Run:
+    """The same, with whatever a file raises that takes other images than it says, or none, told of the file."""
+
+    def scores(images: Scores) -> Scores:
+        try:
+            return np.asarray(run(images), dtype=np.float32)
+        except Exception as error:  # each runtime has kinds of errors of its own
+            if memory_error(error) is not None:
+                raise
+            raise NasError(
+                f"{path} cannot score images of shape {images.shape}, which it ought to: {first_line(error)}"
+            ) from error
+
+    return scores
 
 
 def _expected(preprocessing: Preprocessing) -> Expected:

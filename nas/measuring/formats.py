@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from nas.base import plugins
-from nas.base.errors import NasError, unknown
+from nas.base.errors import NasError, first_line, unknown
 from nas.exporting import Format, Run
 from nas.measuring.runtime import Runtime, runtime_names
 
@@ -61,8 +61,7 @@ def open_file(path: Path, trusted: bool = False) -> tuple[Run, str]:
     try:
         return made.open(path, torch.get_num_threads()), runtime.summary
     except Exception as error:  # each runtime has kinds of errors of its own
-        first = (str(error).strip() or "no reason given").splitlines()[0]
-        raise NasError(f"{path} cannot be opened by {runtime.summary}: {type(error).__name__}: {first[:300]}") from error
+        raise NasError(f"{path} cannot be opened by {runtime.summary}: {first_line(error)}") from error
 
 
 def untrusted(path: Path) -> NasError:

@@ -10,13 +10,13 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from nas.base.errors import NasError
+from nas.base.errors import NasError, first_line
 from nas.base.files import write_bytes
 from nas.exporting.rounding import rounding_error, tolerated
 from nas.measuring.runner import load_loader
@@ -66,7 +66,7 @@ class ProvenRuntime(Runtime):
             except NasError:
                 raise
             except Exception as error:
-                raise NasError(f"{self.summary}: this network cannot be run: {_first_line(error)}") from error
+                raise NasError(f"{self.summary}: this network cannot be run: {first_line(error)}") from error
             content = draft.read_bytes()
         write_bytes(path, content)
 
@@ -110,9 +110,3 @@ def _silent() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def _first_line(error: Exception) -> str:
-    """What an error of a runtime says, in one line."""
-    lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}"[:300] if lines else type(error).__name__

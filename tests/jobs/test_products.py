@@ -240,6 +240,12 @@ def test_files_that_cannot_be_used(made: Path, tmp_path: Path) -> None:
     onnx.save(silent, tmp_path / "silent.onnx")
     with pytest.raises(NasError, match="does not say how pictures are to be prepared"):
         jobs.evaluate(tmp_path / "silent.onnx", photos)
+    elsewhere = onnx.load_from_string(whole)
+    (sides,) = (entry for entry in elsewhere.metadata_props if entry.key == "input_shape")
+    sides.value = json.dumps(["batch", 3, 8, 8])
+    onnx.save(elsewhere, tmp_path / "elsewhere.onnx")
+    with pytest.raises(NasError, match=r"elsewhere.onnx cannot score images of shape \(\d+, 3, 8, 8\), which it ought to: "):
+        jobs.evaluate(tmp_path / "elsewhere.onnx", photos)
     content = json.loads((made / "run" / "preprocessing.json").read_text())
     for wrong in (
         {"mean": [0.5]},
