@@ -16,16 +16,6 @@ from nas.cli.guard import guarded, print_json
 
 config_app = typer.Typer(help="Options of commands in TOML files.", no_args_is_help=True, rich_markup_mode=None)
 
-RENAMED = {
-    "targets": "target",
-    "objectives": "objective",
-    "filters": "filter",
-    "label_columns": "label-column",
-    "settings": "set",
-    "strategy_options": "strategy-set",
-}
-"""Fields of a run's configuration that have another name than their option."""
-
 
 @config_app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def show(
@@ -70,12 +60,13 @@ def effective(context: typer.Context, words: list[str]) -> dict[str, Any]:
     if command is root.command and _is_run(Path(words[0])):
         return of_run(Path(words[0]))
     legal = [name for name, known in getattr(command, "commands", {}).items() if not known.hidden]
-    raise unknown("command or run", words[len(words) - len(rest)] if rest else words[-1], legal)
+    raise unknown("command or run", rest[0] if rest else words[-1], legal)
 
 
 def of_run(folder: Path) -> dict[str, Any]:
     """What a run was asked, as the command would take it. Raises NasError where no file can say it."""
     from nas.runs import RunConfig, read_manifest
+    from nas.runs.config import option_of
     from nas.runs.searched import is_given
 
     manifest = read_manifest(folder)
@@ -93,7 +84,7 @@ def of_run(folder: Path) -> dict[str, Any]:
             content = [f"{name}={'none' if value is None else value}" for name, value in content.items()]
         elif isinstance(content, list) and field == "randaugment":
             content = ",".join(f"{number:g}" for number in content)
-        found[RENAMED.get(field, field.replace("_", "-"))] = {"value": content, "from": source}
+        found[option_of(field).removeprefix("--")] = {"value": content, "from": source}
     if config.minutes is not None:
         # As many minutes are another number of steps on another machine, or on a busy day.
         found["steps"] = {"value": manifest.plan["steps"], "from": f"{config.minutes:g} minutes"}

@@ -21,6 +21,7 @@ from nas.jobs.retrain_request import chosen_network, options_of, require_searche
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunConfig, RunFolder
 from nas.runs.begun import Started, begun
+from nas.runs.config import option_of
 from nas.runs.folder import given_folder, numbered_folder
 from nas.runs.manifest import MANIFEST, tell_processes
 from nas.runs.retraining import INHERIT, Retrain, Retraining, recipe_for, supernet_of
@@ -79,7 +80,7 @@ def retrain(
     taught = {"distill_weight": distill_weight, "temperature": temperature}
     useless = [name for name, value in taught.items() if value is not None and not distill]
     if useless:
-        raise NasError(f"--{useless[0].replace('_', '-')} belongs to --distill")
+        raise NasError(f"{option_of(useless[0])} belongs to --distill")
     name, chosen = chosen_network(source, architecture, runner_up)
     asked = Retrain.checked(
         run=str(source.path.resolve()),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from nas.architectures.decisions import Rows
 from nas.base.errors import NasError, unknown
@@ -20,6 +21,7 @@ from nas.costs import LatencyTable, install_table
 from nas.costs.table_transfer import TableTransfer, TransferredEntries
 from nas.costs.transfer import require_enough
 from nas.jobs.known_devices import known_devices
+from nas.runs.config import illegal
 from nas.searching.tables import read_table
 from nas.supernet import Space
 
@@ -182,10 +184,7 @@ def _spearman(predicted: np.ndarray, measured: np.ndarray) -> float:
 
 
 def _checked(content: dict[str, Any]) -> LatencyTable:
-    from pydantic import ValidationError
-
     try:
         return LatencyTable.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise NasError(f"--{first['loc'][0]} cannot be {first['input']!r}: {first['msg']}") from error
+        raise illegal(error) from error

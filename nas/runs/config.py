@@ -9,6 +9,28 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from nas.base.errors import NasError, unknown
 from nas.data import Reading
 
+OPTIONS = {
+    "targets": "target",
+    "objectives": "objective",
+    "filters": "filter",
+    "label_columns": "label-column",
+    "strategy_options": "strategy-set",
+    "settings": "set",
+}
+"""Fields whose option has another name; one that holds several values is repeated."""
+
+
+def option_of(field: str) -> str:
+    """A field as it is typed."""
+    return f"--{OPTIONS.get(field, field).replace('_', '-')}"
+
+
+def illegal(error: ValidationError) -> NasError:
+    """The first value that cannot be taken, by its option, and why not."""
+    first = error.errors()[0]
+    option = f"option {option_of(str(first['loc'][0]))} cannot be {first['input']!r}: " if first["loc"] else ""
+    return NasError(f"{option}{first['msg']}")
+
 
 class RunConfig(BaseModel):
     """What was asked. `None` means: decide by the trainer's defaults, the data or the device table."""
@@ -85,6 +107,4 @@ class RunConfig(BaseModel):
         try:
             return RunConfig.model_validate(given)
         except ValidationError as error:
-            first = error.errors()[0]
-            option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
-            raise NasError(f"option {option} cannot be {first['input']!r}: {first['msg']}") from error
+            raise illegal(error) from error

@@ -14,7 +14,7 @@ from torch import fx
 from nas.architectures import Architecture
 from nas.base.errors import NasError
 from nas.data import Augmentation, ImageData, TrainingBatches, fixed_batches
-from nas.runs.config import RunConfig
+from nas.runs.config import RunConfig, illegal
 from nas.runs.folder import RunFolder
 from nas.runs.manifest import Manifest
 from nas.runs.setting import EMBEDDED_EPOCHS, compute_device, weighted
@@ -62,9 +62,7 @@ class Retrain(BaseModel):
         try:
             return Retrain.model_validate(given)
         except ValidationError as error:
-            first = error.errors()[0]
-            option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
-            raise NasError(f"option {option} cannot be {first['input']!r}: {first['msg']}") from error
+            raise illegal(error) from error
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,7 @@ def test_the_name_of_a_study_follows_from_the_manifest_alone(alone: Path) -> Non
         (["--join", "nowhere", "--storage", "postgresql://a@b/c"], "run not found"),
         (["--join", "runs/one"], "--storage"),
         (["--join", "runs/one", "--storage", "postgresql://a@b/c", "--seed", "3"], "leave out --seed"),
+        (["--join", "runs/one", "--storage", "postgresql://a@b/c", "--filter", "naswot:0.5"], "leave out --filter\n"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_done(

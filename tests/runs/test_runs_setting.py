@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,3 +98,11 @@ def test_a_trained_supernet_is_loaded_whatever_batch_the_data_would_fill(tmp_pat
     loaded = train_stage(RunFolder(tmp_path / "search"), setting, 0, Silent()).supernet
     stored, _ = load_tensors(trained.path / "supernet" / "weights.safetensors", "weights")
     assert all(torch.equal(value, stored[f"weights/{name}"]) for name, value in loaded.state_dict().items())
+
+
+def test_a_mistake_names_the_option_as_it_is_typed() -> None:
+    mistakes: dict[str, Any] = {"objectives": 3, "strategy_options": [], "label_columns": 3, "seed": -1}
+    options = ("--objective", "--strategy-set", "--label-column", "--seed")
+    for (field, value), option in zip(mistakes.items(), options, strict=True):
+        with pytest.raises(NasError, match=f"^option {option} cannot be "):
+            RunConfig.checked(**{field: value})

@@ -10,17 +10,8 @@ from nas.data.given import GIVEN
 from nas.data.tasks import kind_in
 from nas.jobs.readme import heading
 from nas.runs import Manifest, RunConfig
+from nas.runs.config import option_of
 from nas.runs.searched import is_given
-
-OPTIONS = {
-    "targets": "target",
-    "objectives": "objective",
-    "filters": "filter",
-    "label_columns": "label-column",
-    "strategy_options": "strategy-set",
-    "settings": "set",
-}
-"""Fields of a configuration whose option has another name; one that holds several values is repeated."""
 
 
 def asked_of(manifest: Manifest, figures: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -69,7 +60,7 @@ def _option(name: str, value: Any) -> Iterator[str]:
     """The words of one field, none where it is at its default."""
     if value == RunConfig.model_fields[name].default and name not in ("space", "seed"):
         return
-    option = f"--{OPTIONS.get(name, name).replace('_', '-')}"
+    option = option_of(name)
     if value is True:
         yield option
     elif isinstance(value, Mapping):
