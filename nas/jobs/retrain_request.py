@@ -43,7 +43,9 @@ def chosen_network(source: Run, architecture: str | None, runner_up: int | None)
         raise NasError("--arch and --runner-up both say which network is meant; give one of them")
     if architecture is not None:
         name, found = choose(source.space.whole, architecture)
-        return ("winner", found) if found == source.winner else (name, found)
+        if found == source.winner:
+            return "winner", found
+        return (f"{name}.json" if name == "winner" else name), found  # the winner of another run is none of this one
     if runner_up is None:
         return "winner", source.winner
     others = source.results["runners_up"]

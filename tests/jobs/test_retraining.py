@@ -74,6 +74,10 @@ def test_inheriting_begins_where_the_search_ended(made: Path, monkeypatch: pytes
     jobs.retrain(made / "run", "inherit", "largest", steps=1, out=made / "fourth")
     supernet = load_tensors(made / "run" / "supernet" / "weights.safetensors", "weights")[0]
     assert torch.equal(begun[3]["head.weight"], supernet["weights/network.head.weight"])
+    largest = jobs.Run(made / "run").space.largest.to_json()
+    (made / "winner.json").write_text(json.dumps({"architecture": largest}))
+    other = jobs.retrain(made / "run", "inherit", str(made / "winner.json"), steps=1, out=made / "fifth")
+    assert same(begun[3], begun[4]) and other.results["of"]["network"] == "winner.json"
 
 
 def test_a_retrained_network_is_a_run_of_its_own(made: Path) -> None:
