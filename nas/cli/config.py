@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,13 +59,16 @@ def effective(context: typer.Context, words: list[str]) -> dict[str, Any]:
         found = {key: _entry(made, option) for key, option in parameters_of(command).items()}
         return {"command": " ".join(words_of(made)), "options": found}
     if command is root.command and _is_run(Path(words[0])):
-        return of_run(Path(words[0]))
+        further = [word for word in words[1:] if word != "--json"]
+        if further:
+            raise NasError(f"nothing can be added to what a run was asked; leave out {further[0]}")
+        return of_run(Path(words[0]), root.command.commands)
     legal = [name for name, known in getattr(command, "commands", {}).items() if not known.hidden]
     raise unknown("command or run", rest[0] if rest else words[-1], legal)
 
 
-def of_run(folder: Path) -> dict[str, Any]:
-    """What a run was asked, as the command would take it. Raises NasError where no file can say it."""
+def of_run(folder: Path, commands: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was asked, as its command would take it. Raises NasError where no file can say it."""
     from nas.runs import RunConfig, read_manifest
     from nas.runs.config import option_of
     from nas.runs.searched import is_given
@@ -74,22 +78,40 @@ def of_run(folder: Path) -> dict[str, Any]:
     for name in (config.space, config.data):
         if is_given(name):
             raise NasError(f"run {folder} was begun with an object that no file can name: {name}")
-    found = {}
+    known = parameters_of(commands[manifest.kind])
+    found = _retraining(folder, manifest.plan) if manifest.kind == "retrain" else {}
     for field, content in config.model_dump(mode="json").items():
+        key = option_of(field).removeprefix("--")
+        if key not in known:
+            continue  # of a search alone, or the run's that found a retrained network
         default = RunConfig.model_fields[field].get_default()
         source = "default" if getattr(config, field) == default else "run"
-        if manifest.kind == "train" and source == "default":
-            continue  # `nas train` lacks many options of a search, and whatever was asked of it is one of its own
         if isinstance(content, dict):
             content = [f"{name}={'none' if value is None else value}" for name, value in content.items()]
         elif isinstance(content, list) and field == "randaugment":
             content = ",".join(f"{number:g}" for number in content)
-        found[option_of(field).removeprefix("--")] = {"value": content, "from": source}
+        found[key] = {"value": content, "from": source}
     if config.minutes is not None:
         # As many minutes are another number of steps on another machine, or on a busy day.
         found["steps"] = {"value": manifest.plan["steps"], "from": f"{config.minutes:g} minutes"}
         found["minutes"]["value"] = None
     return {"command": manifest.kind, "options": found}
+
+
+def _retraining(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a retraining that other commands do not have."""
+    from nas.runs import RunFolder
+
+    asked, kept = plan["retrain"], RunFolder(folder).winner
+    first, _, number = asked["network"].partition(" ")
+    given: dict[str, Any] = {"run": str((folder.resolve() / asked["run"]).resolve()), "scratch": asked["start"] == "scratch"}
+    if first == "runner-up" and number.isdecimal():
+        given["runner-up"] = int(number)
+    elif first != "winner":  # once it is trained, a file of its own names whatever network it is
+        given["arch"] = str(kept.resolve()) if kept.exists() else asked["network"]
+    if asked["distill"]:
+        given |= {"distill": True, "distill-weight": asked["distill_weight"], "temperature": asked["temperature"]}
+    return {name: {"value": value, "from": "run"} for name, value in given.items()}
 
 
 def as_toml(found: dict[str, Any]) -> str:

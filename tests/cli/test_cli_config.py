@@ -215,6 +215,18 @@ def test_a_training_can_be_asked_for_again(folder: Path) -> None:
     assert found["trainer"] == ("sandwich", "again.toml") and found["steps"] == (5, "again.toml")
 
 
+def test_a_retraining_can_be_asked_for_again(folder: Path) -> None:
+    asked = {"run": "..", "start": "scratch", "network": "runner-up 2", "architecture": {}, "distill": False}
+    (folder / "run" / "retrained").mkdir(parents=True)
+    config = RunConfig(space="cells:nats-size", targets=("macs<=300M",), steps=5, mixup=0.2)
+    write_manifest(folder / "run" / "retrained", new_manifest("retrain", config, {"steps": 5, "retrain": asked}, {}))
+    (folder / "again.toml").write_text(CliRunner().invoke(app, ["config", "show", "run/retrained"]).stdout)
+    found = {name: value for name, (value, source) in shown("retrain", "--config", "again.toml").items() if source != "default"}
+    expected = {"run": str(folder / "run"), "scratch": True, "runner-up": 2, "steps": 5, "mixup": 0.2}
+    assert expected.items() <= found.items() and "arch" not in found and "distill" not in found
+    assert "leave out --seed" in refused("config", "show", "run/retrained", "--seed", "3")
+
+
 def test_a_run_of_an_object_is_no_file(folder: Path) -> None:
     begun(folder, RunConfig(space="given in Python: Mine"))
     assert "no file can name" in refused("config", "show", ".")
