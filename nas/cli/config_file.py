@@ -18,10 +18,10 @@ from nas.base.errors import NasError, unknown
 NEVER = frozenset({"help", "json", "config"})
 """Options that stand in no file: they say how to answer, not what to do."""
 
-PATHS = frozenset({"data", "supernet", "evaluate", "out", "bundle", "measured", "file", "plot"})
+PATHS = frozenset({"data", "supernet", "evaluate", "table", "join", "out", "bundle", "measured", "file", "plot", "runs"})
 """Options that take a file or a folder. In a file of options it is looked for beside that file."""
 
-NAMES_OR_PATHS = frozenset({"space", "run", "target", "architecture"})
+NAMES_OR_PATHS = frozenset({"space", "run", "target", "architecture", "arch"})
 """Options that may take a name instead: a path only where such a file or folder is there, or where it ends in '.py:NAME'."""
 
 

@@ -119,6 +119,11 @@ def test_paths_begin_at_the_folder_of_the_file(folder: Path) -> None:
     assert found["space"][0] == "jobs/net.py:Net"
     assert found["supernet"][0] == "/runs/a"
     assert found["out"][0] == "jobs/o"
+    (jobs / "a.toml").write_text('table = ["a.csv:top1", "b.csv"]')
+    (jobs / "w.json").touch()
+    assert shown("bench", "jobs/a.toml")["table"][0] == ["jobs/a.csv:top1", "jobs/b.csv"]
+    (jobs / "a.toml").write_text('arch = "w.json"')
+    assert shown("retrain", "r", "--config", "jobs/a.toml")["arch"][0] == "jobs/w.json"
     (jobs / "a.toml").write_text('space = "mbconv"\ndata = "digits"\n[search]\nstrategy = "random"')
     (jobs / "random").mkdir()
     found = shown("search", "jobs/a.toml")
