@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from nas.checking import Report
-from nas.cli.tables import open_console
+from nas.cli.tables import open_console, print_next
 
 
 def print_report(report: Report, target: str) -> None:
@@ -20,8 +20,7 @@ def print_report(report: Report, target: str) -> None:
     passed = f"{len(report.passed)} checks passed on {report.architectures} architectures"
     if report.ok:
         console.print(f"{report.space}: nothing is wrong; {passed}.", soft_wrap=True)
-        console.print("Next:")
-        console.print(f"    nas search --space {shlex.quote(target)}", soft_wrap=True)
+        print_next(console, {"next": [f"nas search --space {shlex.quote(target)}"]})
     else:
         some = "1 thing is" if len(report.findings) == 1 else f"{len(report.findings)} things are"
         console.print(f"{report.space}: {some} wrong; {passed}.", soft_wrap=True)

@@ -104,6 +104,7 @@ def add(
 ) -> None:
     """Check a latency table of your own, or what was measured with a bundle, and install it beside those that ship."""
     with guarded(json):
+        from nas.cli.tables import open_console, print_next
         from nas.jobs.adding import add_device
 
         added = add_device(file, name, space, replace)
@@ -118,7 +119,7 @@ def add(
             )
         for warning in added["warnings"]:
             print(f"Warning: {warning}.")
-        print("Next:\n" + "\n".join(f"    {step}" for step in added["next"]))
+        print_next(open_console(), added)
 
 
 @devices_app.command()

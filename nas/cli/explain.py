@@ -57,7 +57,7 @@ def explain(
 
 def _print(found: Mapping[str, Any]) -> None:
     """Decisions, kinds of options, modules, how far to trust them, and what to type next."""
-    from nas.cli.tables import new_table, open_console
+    from nas.cli.tables import new_table, open_console, print_next
 
     console = open_console()
     console.print(f"What mattered for {found['metric']} in {found['evaluations']} evaluations of {found['space']}")
@@ -94,7 +94,7 @@ def _print(found: Mapping[str, Any]) -> None:
     )
     if found["plot"]:
         console.print(f"Drew {found['plot']}")
-    console.print("Next:\n" + "\n".join(f"    {line}" for line in found["next"]), soft_wrap=True)
+    print_next(console, found)
 
 
 def _share(value: float | None) -> str:

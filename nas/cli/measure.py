@@ -93,8 +93,10 @@ def _refuse_beside_bundle(given: dict[str, str | None]) -> None:
 
 def _print_bundle(written: dict[str, Any]) -> None:
     """Where it is, and what to do with it."""
+    from nas.cli.tables import open_console, print_next
+
     print(f"{written['models']} models, {written['megabytes']} MB: {written['bundle']}")
-    print("Next:\n" + "\n".join(f"    {line}" for line in written["next"]))
+    print_next(open_console(), written)
 
 
 def _print_listing(found: dict[str, Any]) -> None:
@@ -111,7 +113,7 @@ def _print_listing(found: dict[str, Any]) -> None:
 
 def _print(result: dict[str, Any]) -> None:
     """The table, how good it is, and what to type next."""
-    from nas.cli.tables import new_table, open_console
+    from nas.cli.tables import new_table, open_console, print_next
 
     console = open_console()
     console.print(
@@ -132,7 +134,7 @@ def _print(result: dict[str, Any]) -> None:
         console.print(table)
     for warning in result["warnings"]:
         console.print(f"Warning: {warning}.", style="bold red", soft_wrap=True)
-    console.print("Next:\n" + "\n".join(f"    {line}" for line in result["next"]), soft_wrap=True)
+    print_next(console, result)
 
 
 def _duration(minutes: float) -> str:

@@ -79,7 +79,7 @@ def fit(
 
 def _print(result: dict[str, Any]) -> None:
     """The figures, what they mean, and what to type next."""
-    from nas.cli.tables import new_table, open_console
+    from nas.cli.tables import new_table, open_console, print_next
 
     console = open_console()
     console.print(
@@ -95,4 +95,4 @@ def _print(result: dict[str, Any]) -> None:
     console.print(table)
     if result["file"]:
         console.print(f"Wrote {result['file']}")
-    console.print("Next:\n" + "\n".join(f"    {line}" for line in result["next"]), soft_wrap=True)
+    print_next(console, result)

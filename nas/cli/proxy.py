@@ -65,7 +65,7 @@ def proxy(
 
 def _print(result: dict[str, Any], space: str) -> None:
     """Scores and seconds, what was left out, and what to type next."""
-    from nas.cli.tables import new_table, open_console
+    from nas.cli.tables import new_table, open_console, print_next
 
     console = open_console()
     console.print(
@@ -79,4 +79,4 @@ def _print(result: dict[str, Any], space: str) -> None:
     for name, reason in result["left_out"].items():
         console.print(f"- {name} is not defined here: {reason}", style="dim", soft_wrap=True)
     console.print("Scores rank networks of one space; compare them with params and macs before trusting them.")
-    console.print(f"Next:\n    nas search --space {shlex.quote(space)}", soft_wrap=True)
+    print_next(console, {"next": [f"nas search --space {shlex.quote(space)}"]})

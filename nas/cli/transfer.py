@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -32,6 +32,7 @@ def propose(
 ) -> None:
     """Choose the networks whose latency says most about a new device, for you to measure there."""
     with guarded(json):
+        from nas.cli.tables import open_console, print_next
         from nas.jobs.transferring import propose_networks
         from nas.runs import named_space
 
@@ -43,7 +44,7 @@ def propose(
             f"Wrote {len(result['architectures'])} networks of {result['space']} to {result['file']}, the most telling first."
         )
         print(f"Measure each whole network on your device at {result['task']}, batch 1, and fill in its milliseconds.")
-        _next(result)
+        print_next(open_console(), result)
 
 
 @transfer_app.command()
@@ -64,6 +65,7 @@ def transfer(
 ) -> None:
     """Estimate a latency table for a new device from a few networks measured there and from devices that are known."""
     with guarded(json):
+        from nas.cli.tables import open_console, print_next
         from nas.jobs.transferring import transfer_device
         from nas.runs import named_space
 
@@ -86,8 +88,4 @@ def transfer(
                 f"{result['floored']} of {result['operators']} operators came out at next to nothing and are held at a "
                 "tenth of what the known devices say."
             )
-        _next(result)
-
-
-def _next(result: dict[str, Any]) -> None:
-    print("Next:\n" + "\n".join(f"    {step}" for step in result["next"]))
+        print_next(open_console(), result)
