@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -47,10 +47,6 @@ app.add_typer(predictors_app)
 app.add_typer(product_app)
 app.add_typer(spaces_app, name="spaces")
 app.add_typer(devices_app, name="devices")
-
-
-def _terminal_reporter() -> Any:
-    return TerminalReporter()
 
 
 @app.command()
@@ -109,14 +105,14 @@ def search(
         settings = options.settings(set_)
         strategy_options = options.settings(strategy_set, "--strategy-set", "population=100")
         from nas import jobs
-        from nas.cli.tables import print_lookup, print_search
+        from nas.cli.run_tables import print_run
 
         run = jobs.search(
             space,
             target or [],
             data,
             out,
-            _terminal_reporter(),
+            TerminalReporter(),
             resumable.append,
             path_column=path_column,
             label_columns=tuple(label_column or ()),
@@ -155,12 +151,7 @@ def search(
             allow_estimates=allow_estimates,
             settings=settings,
         )
-        if json:
-            print_json(run.results)
-        elif run.results["kind"] == "lookup":
-            print_lookup(run.results)
-        else:
-            print_search(run.results)
+        print_json(run.results) if json else print_run(run.results)
 
 
 @app.command()
@@ -195,13 +186,13 @@ def train(
     with together(json, resumable, devices, compute):
         settings = options.settings(set_)
         from nas import jobs
-        from nas.cli.tables import print_training
+        from nas.cli.run_tables import print_run
 
         run = jobs.train(
             space,
             data,
             out,
-            _terminal_reporter(),
+            TerminalReporter(),
             resumable.append,
             path_column=path_column,
             label_columns=tuple(label_column or ()),
@@ -223,10 +214,7 @@ def train(
             allow_estimates=allow_estimates,
             settings=settings,
         )
-        if json:
-            print_json(run.results)
-        else:
-            print_training(run.results)
+        print_json(run.results) if json else print_run(run.results)
 
 
 @app.command()
@@ -241,21 +229,10 @@ def resume(
     """Go on with a run after any interruption."""
     with together(json, [Path(run)], devices, compute_of(Path(run))):
         from nas import jobs
-        from nas.cli.tables import print_lookup, print_search, print_training
+        from nas.cli.run_tables import print_run
 
-        results = jobs.resume(run, _terminal_reporter(), executor=executor, workers=workers, storage=storage).results
-        if json:
-            print_json(results)
-        elif results["kind"] == "train":
-            print_training(results)
-        elif results["kind"] == "retrain":
-            from nas.cli.product_tables import print_retrained
-
-            print_retrained(results)
-        elif results["kind"] == "lookup":
-            print_lookup(results)
-        else:
-            print_search(results)
+        results = jobs.resume(run, TerminalReporter(), executor=executor, workers=workers, storage=storage).results
+        print_json(results) if json else print_run(results)
 
 
 @app.command()

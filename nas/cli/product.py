@@ -164,7 +164,7 @@ def retrain(
             raise NasError("--inherit and --scratch are the two ways to begin; give one of them")
         settings = options.settings(set_)
         from nas import jobs
-        from nas.cli.product_tables import print_retrained
+        from nas.cli.run_tables import print_run
 
         found = jobs.retrain(
             run,
@@ -190,7 +190,4 @@ def retrain(
             log=log,
             settings=settings,
         ).results
-        if json:
-            print_json(found)
-        else:
-            print_retrained(found)
+        print_json(found) if json else print_run(found)

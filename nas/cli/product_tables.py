@@ -1,4 +1,4 @@
-"""What `nas export`, `nas eval` and `nas retrain` print."""
+"""What `nas export` and `nas eval` print."""
 
 from __future__ import annotations
 
@@ -104,29 +104,3 @@ def _shown(name: str, value: float) -> str:
     if name in METRICS:
         return METRICS[name].format(value)
     return str(value) if isinstance(value, int) else f"{value:.2f} %"
-
-
-def print_retrained(figures: Figures) -> None:
-    """How good the network was when it was found and is now, and what to type next."""
-    console = open_console()
-    headline, *others = kind_in(figures["data"]).metrics
-    table = new_table("weights", *(f"validation {metric.title}" for metric in (headline, *others)), f"test {headline.title}")
-    found, network = figures["found"], figures["winner"]
-    rows = {"retrained": network}
-    if headline.name in found.get("validation", {}) and figures["of"].get("trained"):
-        rows = {"of the search": found, **rows}
-    for name, scores in rows.items():
-        shown = [metric.format(scores["validation"][metric.name]) for metric in (headline, *others)]
-        table.add_row(name, *shown, headline.format(scores["test"][headline.name]) if "test" in scores else "")
-    console.print(table)
-    training = figures["training"]
-    begun = "the weights of the search" if training["start"] == "inherit" else "fresh weights"
-    taught = ", taught by the supernet's largest network" if training["distillation"] else ""
-    console.print(
-        f"The {figures['of']['network']} of {figures['of']['run']}, from {begun}{taught}: {training['steps']} steps in "
-        f"{training['seconds']:.0f} s, last loss {training['last_loss']:.3f}.",
-        soft_wrap=True,
-    )
-    console.print(f"The {figures['data']['images']['test']} test images were scored once, at the end.")
-    console.print(f"\nEverything is in {figures['run']}")
-    print_next(console, figures)

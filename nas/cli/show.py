@@ -98,7 +98,7 @@ def show(
             )
             _print(found, print_efficiency, json)
         else:
-            from nas.cli.tables import print_show
+            from nas.cli.show_tables import print_show
             from nas.jobs.showing import show as show_run
             from nas.jobs.showing import show_network
 

@@ -1,15 +1,75 @@
-"""Schedules of patches, and the efficiency of layers, on standard output."""
+"""What `nas show` prints: layers, schedules of patches, and the efficiency of layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.base.units import COUNT, MEMORY
 from nas.cli.tables import new_table, open_console
+from nas.jobs.latencies import latency_notes
+from nas.jobs.readme import columns, heading, measured, measured_heading, measured_shown, shown, shown_cost
 
 NOISY = 0.1
 """A spread above this share of the median is warned of."""
+
+
+def print_show(result: Mapping[str, Any]) -> None:
+    """The layers of the winner or of another network, what it costs, then the front of a run."""
+    console = open_console()
+    device = result["device"]
+    name = f"Winner of {result['run']}" if "run" in result else f"{result['name']} of {result['space']}"
+    console.print(f"{name} at {result['at']}")
+    table = new_table(
+        "layer",
+        "kind",
+        "input",
+        "output",
+        "settings",
+        "multiply-adds",
+        "parameters",
+        *([f"{device} ms"] if device else []),
+    )
+    for layer in result["layers"]:
+        settings = " ".join(f"{name}={value}" for name, value in layer["attributes"].items() if value not in (0, ""))
+        row = [
+            layer["path"],
+            layer["kind"],
+            _shape_text(layer["input"]),
+            _shape_text(layer["output"]),
+            settings,
+            COUNT.format(layer["macs"]),
+            COUNT.format(layer["params"]),
+        ]
+        if device:
+            mark = "~" if layer["estimated"] else ""
+            row.append("" if layer["milliseconds"] is None else f"{mark}{layer['milliseconds']:.3f}")
+        table.add_row(*row)
+    console.print(table)
+    for note in latency_notes(result.get("results", {})):
+        console.print(f"- {note}", style="dim")
+    if any(layer["estimated"] for layer in result["layers"]):
+        console.print("Layers marked ~ are not in the table: their milliseconds are estimates.")
+    if result["grouped_ms"]:
+        together = {
+            "groups": "The layers without a figure were measured together",
+            "constant": "The others are what they add to the constant of a linear model, in which layers without a figure are",
+        }
+        console.print(f"{together[result['grouped_in']]}: {result['grouped_ms']:.3f} ms.")
+    console.print(
+        ", ".join(f"{heading(metric)} {shown(metric, cost)}" for metric, cost in result["costs"].items()), soft_wrap=True
+    )
+    if "front" not in result:
+        return
+    figures = result["results"]
+    names = columns(figures)
+    found = measured(figures)
+    front = new_table(*map(heading, names), *(measured_heading(name, figures) for name in found))
+    for network in result["front"]:
+        costs = [shown_cost(metric, network) for metric in names]
+        front.add_row(*costs, *(measured_shown(one, network) for one in found))
+    console.print("\nPareto front of all evaluated networks")
+    console.print(front)
 
 
 def print_patches(found: Mapping[str, Any]) -> None:
@@ -121,3 +181,8 @@ def print_efficiency(found: Mapping[str, Any]) -> None:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def _shape_text(shape: Sequence[int]) -> str:
+    """A shape as tables print it: 1x3x32x32."""
+    return "x".join(map(str, shape))
