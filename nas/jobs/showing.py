@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
-from nas.costs import layers
 from nas.jobs.chosen import Chosen, chosen
+from nas.jobs.layer_table import layer_table
 from nas.jobs.readme import measured
 from nas.jobs.run import Run
 from nas.searching import parse_target
@@ -39,19 +38,17 @@ def show(path: str | Path, space: Space | None = None, targets: Sequence[str] = 
     metric = next(iter(figures["latency"]), None)
     table = None if metric is None else run.space.device_of(metric)
     task = deployed if metric is None else run.space.task_of(metric, deployed)
-    network = Chosen(run.space, task, str(path), architecture, run)
-    estimator = None if table is None else run.space.estimator(table)
-    found = layers(run.space.walk_of(network.row, task), network.codes, table, estimator)
+    found = layer_table(run.space, architecture, deployed, metric)
     grouped = None
     if metric is not None:
-        listed = sum(layer.milliseconds or 0.0 for layer in found)
+        listed = sum(layer["milliseconds"] or 0.0 for layer in found)
         grouped = round(run.space.cost(metric, architecture, deployed) - listed, 6)
     return {
         "run": str(path),
         "architecture": architecture.to_json(),
         "at": str(task),
         "device": table.name if table else None,
-        "layers": [asdict(layer) for layer in found],
+        "layers": found,
         "grouped_ms": grouped,
         "grouped_in": None if table is None else "groups" if table.constant is None else "constant",
         "costs": counted(Chosen(run.space, deployed, str(path), architecture, run)),
@@ -73,14 +70,13 @@ def show_network(target: str, architecture: str | None = None) -> dict[str, Any]
         NasError: no such space or architecture.
     """
     found = chosen(target, architecture)
-    listed = layers(found.space.walk_of(found.row, found.task), found.codes)
     return {
         "space": found.space.name,
         "name": found.name,
         "architecture": found.architecture.to_json(),
         "at": str(found.task),
         "device": None,
-        "layers": [asdict(layer) for layer in listed],
+        "layers": layer_table(found.space, found.architecture, found.task),
         "grouped_ms": None,
         "costs": counted(found),
     }

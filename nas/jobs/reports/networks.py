@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from nas.architectures import Architecture
-from nas.costs import layers
 from nas.drawing import network_graph
 from nas.drawing.outlines import Line, outlines
 from nas.drawing.panels import network_scene, own_scenes
@@ -62,16 +60,6 @@ def decisions_of(space: Space, points: Points) -> dict[str, Any]:
     chosen = np.array(points.best_first()[: max(1, LETTERS // len(decisions) // 4)], dtype=np.int64)
     texts = letters_of(decisions, np.asfortranarray(points.rows[chosen]))
     return {**content, "letters": dict(zip(chosen.tolist(), texts, strict=True))}
-
-
-def layer_table(space: Space, architecture: Architecture, task: Task, metric: str | None) -> list[dict[str, Any]]:
-    """The layers of a network as `nas show` lists them, with the milliseconds of a device's table where there is one."""
-    table = None if metric is None else space.device_of(metric)
-    at = task if metric is None else space.task_of(metric, task)
-    row = space.encode([architecture])[0]
-    codes = {name: int(code) for name, code in zip(space.decisions.names, row, strict=True)}
-    estimator = None if table is None else space.estimator(table)
-    return [asdict(layer) for layer in layers(space.walk_of(row, at), codes, table, estimator)]
 
 
 def drawing(space: Space, architecture: Architecture, task: Task, label: str) -> list[Markup]:

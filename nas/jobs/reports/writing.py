@@ -10,13 +10,14 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.files import write_text
+from nas.jobs.layer_table import layer_table
 from nas.jobs.readme import heading, network_rows, notes, search_notes, untrained_note
 from nas.jobs.reports import sections
 from nas.jobs.reports.answer import answer_of, tiles_of, title_of
 from nas.jobs.reports.asked import asked_of, command_of
 from nas.jobs.reports.axes import shown_axes
 from nas.jobs.reports.correlation import correlation_of
-from nas.jobs.reports.networks import decisions_of, described, drawing, layer_table
+from nas.jobs.reports.networks import decisions_of, described, drawing
 from nas.jobs.reports.points import Points, points_of
 from nas.jobs.reports.progress import progress_of
 from nas.jobs.run import Run
@@ -168,10 +169,8 @@ def _training_parts(
         made.append(("curve", "Training", sections.section("curve", "Training", *sections.plot("training", legend=False))))
     if figures["derived"]:
         deployed, found = Task(**manifest.plan["deployed_at"]), space.validate(figures["derived"])
-        layers, pictures = (
-            layer_table(space, found, deployed, None),
-            drawing(space, found, deployed, "The derived architecture"),
-        )
+        layers = layer_table(space, found, deployed)
+        pictures = drawing(space, found, deployed, "The derived architecture")
         made.append(("winner", "Layers", sections.network_section(pictures, layers, str(deployed), None)))
     made.append(_reproduce(manifest))
     data = {"training": None if curve is None else curve.model_dump(mode="json")}
