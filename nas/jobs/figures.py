@@ -181,7 +181,7 @@ def _network(setting: Searched, trial: Trial, trained_at: Task | None) -> dict[s
         "architecture": architecture,
         "validation": dict(trial.metrics),
         "costs": costs,
-        "estimated": estimated_counts(setting, asked, trial.row),
+        "estimated": estimated_counts(setting.space, asked, trial.row),
     }
 
 

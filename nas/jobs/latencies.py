@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from nas.runs import Searched
 from nas.runs.measured_part import kept_resolutions
+from nas.supernet import Space
 from nas.supernet.estimated import estimated
 
 
@@ -44,9 +45,9 @@ def latency_source(setting: Searched, metric: str, rows: np.ndarray) -> dict[str
     }
 
 
-def estimated_counts(setting: Searched, names: list[str], row: np.ndarray) -> dict[str, dict[str, int]]:
+def estimated_counts(space: Space, names: Iterable[str], row: np.ndarray) -> dict[str, dict[str, int]]:
     """For each latency of a network that is estimated in part: of how many of its operators."""
-    found = {name: estimated(setting.space, name, row) for name in names if setting.space.device_of(name) is not None}
+    found = {name: estimated(space, name, row) for name in names}
     return {name: {"count": one.count, "operators": one.operators} for name, one in found.items() if one is not None}
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from nas.exporting import Comparison
 from nas.jobs.figures import data_figures
+from nas.jobs.latencies import estimated_counts
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunFolder
 from nas.runs.retraining import Retraining
 from nas.runs.searched import is_given
 from nas.supernet import Task
-from nas.supernet.estimated import estimated
 from nas.training import TrainingResult
 
 OF_THE_RUN = (
@@ -89,14 +89,7 @@ def _known(source: Run, retraining: Retraining) -> dict[str, Any]:
         else float(space.cost(name, architecture, deployed))
         for name in found["winner"]["costs"]
     }
-    row = space.encode([architecture])[0]
-    counts = {name: estimated(space, name, row) for name in found["latency"]}
-    return {
-        "costs": costs,
-        "estimated": {
-            name: {"count": one.count, "operators": one.operators} for name, one in counts.items() if one is not None
-        },
-    }
+    return {"costs": costs, "estimated": estimated_counts(space, found["latency"], space.encode([architecture])[0])}
 
 
 def _next(path: str, source: Run, data: str) -> list[str]:
