@@ -11,7 +11,7 @@ from nas.base.errors import NasError, unknown
 from nas.predicting.quality import Numbers
 from nas.runs.folder import RunFolder
 from nas.searching import Trial
-from nas.searching.problem import keys
+from nas.searching.problem import first_places
 from nas.searching.study import read_trials
 from nas.supernet import Space
 
@@ -37,7 +37,7 @@ def distinct(trials: list[Trial], metric: str) -> tuple[Rows, Numbers]:
     if metric not in legal:
         raise unknown("metric of the run's evaluations", metric, sorted(legal))
     rows = np.stack([trial.row for trial in trials])
-    first = sorted({key: place for place, key in reversed(list(enumerate(keys(rows))))}.values())
+    first = list(first_places(rows).values())
     return np.asfortranarray(rows[first]), np.array([trials[place].metrics[metric] for place in first])
 
 

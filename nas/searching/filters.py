@@ -12,7 +12,7 @@ from nas.base.errors import NasError
 from nas.base.progress import Reporter
 from nas.predicting import ProxyScorer, open_proxy
 from nas.searching.objectives import DIRECTIONS
-from nas.searching.problem import Problem, keys
+from nas.searching.problem import Problem, first_places
 
 SAMPLE = 64
 """Random architectures that a share is taken of."""
@@ -137,5 +137,4 @@ def _number(text: str, whole: str) -> float:
 def distinct_sample(problem: Problem, rng: np.random.Generator, count: int) -> np.ndarray:
     """Up to so many distinct random legal rows (N, D)."""
     rows = problem.sample(rng, count)
-    first = {key: place for place, key in reversed(list(enumerate(keys(rows))))}
-    return np.asfortranarray(rows[sorted(first.values())])
+    return np.asfortranarray(rows[list(first_places(rows).values())])

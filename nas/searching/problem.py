@@ -151,3 +151,11 @@ def keys(rows: Rows) -> list[bytes]:
         return []
     joined: list[bytes] = packed.view(np.dtype((np.void, packed.shape[1]))).ravel().tolist()  # type: ignore[assignment]
     return joined
+
+
+def first_places(rows: Rows) -> dict[bytes, int]:
+    """The first position of every distinct row (N, D), ascending, by its key."""
+    found: dict[bytes, int] = {}
+    for place, key in enumerate(keys(rows)):
+        found.setdefault(key, place)
+    return found

@@ -17,7 +17,7 @@ from nas.predicting.validation import LEAST
 from nas.runs import Manifest, RunFolder
 from nas.searching import open_strategy
 from nas.searching.options import options_of
-from nas.searching.problem import keys
+from nas.searching.problem import first_places
 from nas.searching.strategies.guided import Guided, read_settings
 from nas.supernet import Space
 
@@ -74,8 +74,7 @@ def correlation_of(folder: RunFolder, manifest: Manifest, space: Space, points: 
 def _judged(points: Points, seed: int) -> npt.NDArray[np.int64]:
     """Positions of distinct evaluated architectures, drawn at random where there are many."""
     values = points.values[points.searched.name]
-    first = sorted({key: place for place, key in reversed(list(enumerate(keys(points.rows))))}.values())
-    places = np.array([place for place in first if np.isfinite(values[place])], dtype=np.int64)
+    places = np.array([place for place in first_places(points.rows).values() if np.isfinite(values[place])], dtype=np.int64)
     if len(places) <= MOST:
         return places
     return np.sort(generator(seed, "report").choice(places, MOST, replace=False))

@@ -16,7 +16,7 @@ from nas.jobs.reports.axes import Axis, axes_of, searched_name, shown_axes
 from nas.runs import RunFolder
 from nas.searching import Trial
 from nas.searching.fronts import front_of
-from nas.searching.problem import keys
+from nas.searching.problem import first_places, keys
 from nas.searching.study import read_studies
 from nas.supernet import Space, Task
 
@@ -88,7 +88,7 @@ class Points:
 
     @cached_property
     def _places(self) -> dict[bytes, int]:
-        return {key: place for place, key in reversed(list(enumerate(keys(self.rows))))}
+        return first_places(self.rows)
 
     def best_first(self) -> list[int]:
         """Every position: the front, then the others from the best on in what was searched for; each architecture once."""

@@ -17,7 +17,7 @@ from nas.base.errors import NasError
 from nas.base.seeds import generator
 from nas.searching.arrays.sorting import best
 from nas.searching.history import History
-from nas.searching.problem import Problem, keys
+from nas.searching.problem import Problem, first_places
 from nas.searching.strategies.batches import TRIES, Batches
 from nas.searching.strategies.one_change import require_free
 
@@ -110,8 +110,7 @@ def coarse_grid(problem: Problem, rng: np.random.Generator) -> Rows:
     for share, columns in zip(shares.T, groups.values(), strict=True):
         rows[:, columns] = np.floor(share[:, None] * (decisions.cardinalities[columns] - 1) + 0.5).astype(np.uint8)
     rows = decisions.canonical(rows)
-    first = {key: index for index, key in reversed(list(enumerate(keys(rows))))}
-    rows = rows[sorted(first.values())]
+    rows = rows[list(first_places(rows).values())]
     return rows[problem.legal(rows)]
 
 
