@@ -175,7 +175,6 @@ def _prepared(source: Run, asked: Retrain, chosen: Architecture, config: RunConf
         data_of(manifest, source.path, data),
         recipe_for(asked.start, recipe, config.settings),
     )
-    retraining.augmentation.check(retraining.data.resolution)
     retraining.batches()
     _ = retraining.compute
     return retraining

@@ -14,7 +14,7 @@ from nas.runs.aims import Searched, checked_strategy, read_aims, read_targets
 from nas.runs.config import RunConfig
 from nas.runs.measured_part import measured_part
 from nas.runs.proxied import ProxiesAsked, open_scorer, proxies_asked, require_usable
-from nas.runs.setting import compute_device
+from nas.runs.training_options import compute_device
 from nas.searching import ArrayHistory, PredictorEvaluator, TableEvaluator
 from nas.searching.known_results import open_results
 from nas.supernet import Space, Task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,17 +13,17 @@ from torch import fx
 
 from nas.architectures import Architecture
 from nas.base.errors import NasError
-from nas.data import Augmentation, ImageData, TrainingBatches, fixed_batches
+from nas.data import ImageData, TrainingBatches, fixed_batches
 from nas.runs.config import RunConfig, illegal
 from nas.runs.folder import RunFolder
 from nas.runs.manifest import Manifest
-from nas.runs.setting import EMBEDDED_EPOCHS, compute_device, weighted
 from nas.runs.stages import EVALUATION_BATCH
 from nas.runs.trained import load_trained, locate
+from nas.runs.training_options import EMBEDDED_EPOCHS, augmented, compute_device, steps_of, weighted
 from nas.runs.winner import winner_of
 from nas.searching import Evaluator
 from nas.supernet import Space, Supernet, Task
-from nas.training import Alone, Distilled, Recipe, Stepper, current_ranks, settle_norms, steps_for_minutes
+from nas.training import Alone, Distilled, Recipe, Stepper, current_ranks, settle_norms
 from nas.training.trainers.distilled import TEMPERATURE, WEIGHT
 
 INHERIT, SCRATCH = "inherit", "scratch"
@@ -91,23 +91,12 @@ class Retraining:
         """Where it is trained."""
         return compute_device(self.config.compute)
 
-    @property
-    def augmentation(self) -> Augmentation:
-        """Of the training images."""
-        config = self.config
-        return replace(
-            self.data.augmentation,
-            cutout=config.cutout,
-            mixup=config.mixup,
-            cutmix=config.cutmix,
-            randaugment=config.randaugment,
-        )
-
     def batches(self) -> TrainingBatches:
-        """Training batches, this process's part of them. Raises NasError where a batch is larger than the data."""
-        learned, ranks = weighted(self.data, self.config), current_ranks()
+        """Training batches, this process's part of them. Raises NasError where a batch is larger than the data, or the
+        augmentation does not suit it."""
+        learned, augmentation, ranks = weighted(self.data, self.config), augmented(self.data, self.config), current_ranks()
         part = (ranks.rank, ranks.size)
-        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, self.augmentation, part=part, task=learned)
+        return TrainingBatches(self.data, self.recipe.batch_size, self.config.seed, augmentation, part=part, task=learned)
 
     def network(self) -> fx.GraphModule:
         """The network as it is before the training, on the CPU.
@@ -141,14 +130,9 @@ class Retraining:
 
     def planned_steps(self) -> int:
         """How many steps the budget comes to; without one, as many epochs as the recipe has, fewer for inherited weights."""
-        config = self.config
-        if config.steps is not None:
-            return config.steps
-        if config.minutes is not None:
-            return steps_for_minutes(config.minutes, self.stepper(steps=1_000_000))
         usual = EMBEDDED_EPOCHS if self.data.source == "digits" else self.recipe.epochs
-        epochs = config.epochs or usual * (INHERITED_EPOCHS if self.asked.start == INHERIT else 1.0)
-        return max(1, round(epochs * self.batches().steps_per_epoch))
+        epochs = usual * (INHERITED_EPOCHS if self.asked.start == INHERIT else 1.0)
+        return steps_of(self.config, epochs, self.batches(), self.stepper)
 
     def finished(self, stepper: Stepper) -> fx.GraphModule:
         """The trained network in evaluation mode, on the CPU."""

@@ -16,15 +16,12 @@ from nas.runs.config import RunConfig
 from nas.runs.measured_part import measured_part
 from nas.runs.proxied import open_scorer, proxies_asked, require_usable
 from nas.runs.trained import SupernetFacts, read_facts
+from nas.runs.training_options import EMBEDDED_EPOCHS, augmented, compute_device, steps_of, weighted
 from nas.searching import Objective
 from nas.searching.problem import SCORED
 from nas.supernet import Space, Supernet, Task, open_space
 from nas.supernet.separate import no_supernet
-from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, require_log, require_task, steps_for_minutes
-
-EMBEDDED_EPOCHS = 30.0
-"""Training of the embedded digits when no budget is given: enough to tell good networks from bad ones in a minute or two.
-The trainers' own defaults are for data sets a hundred times that size."""
+from nas.training import Recipe, Stepper, current_ranks, open_trainer, require_fit, require_log, require_task
 
 
 @dataclass(frozen=True)
@@ -121,14 +118,7 @@ def prepare(
     deployed_at = replace(trained_at, resolution=deployed)
     space = space.at(trained_at, deployed_at)
     objectives, reward, bounds = read_aims(config, space, targets, deployed_at, tuple(metric.name for metric in task.metrics))
-    augmentation = replace(
-        data.augmentation,
-        cutout=config.cutout,
-        mixup=config.mixup,
-        cutmix=config.cutmix,
-        randaugment=config.randaugment,
-    )
-    augmentation.check(data.resolution)
+    augmentation = augmented(data, config)
     setting = Setting(
         config,
         space,
@@ -158,24 +148,15 @@ def prepare(
     return setting
 
 
-def weighted(data: ImageData, config: RunConfig) -> LearningTask:
-    """What is learned of the data, with the weights of classes that were asked for. Raises NasError where there are none."""
-    return data.task if config.class_weights == "none" else data.task.balanced(data.train.labels)
-
-
 def planned_steps(setting: Setting) -> int:
     """How many training steps the budget comes to, for each candidate where they are trained one by one; 0 where a trained
     supernet is used."""
     config = setting.config
     if config.supernet is not None:
         return 0
-    if config.steps is not None:
-        return config.steps
-    if config.minutes is not None:
-        return steps_for_minutes(config.minutes, setting.stepper(steps=1_000_000))
     embedded = config.data == "digits" and not setting.space.separate
-    epochs = config.epochs or (EMBEDDED_EPOCHS if embedded else setting.recipe.epochs)
-    return max(1, round(epochs * setting.batches().steps_per_epoch))
+    epochs = EMBEDDED_EPOCHS if embedded else setting.recipe.epochs
+    return steps_of(config, epochs, setting.batches(), setting.stepper)
 
 
 def describe_data(data: ImageData) -> dict[str, Any]:
@@ -240,10 +221,3 @@ def _data(
             f"'{data.name}', is not the same: use the same --data, or train a supernet on this one"
         )
     return data
-
-
-def compute_device(name: str) -> torch.device:
-    """The device for 'auto', 'cpu' or 'cuda'. Raises NasError where there is no CUDA device."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise NasError("--compute cuda was asked, and torch finds no CUDA device here; use --compute cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
