@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from nas.base.progress import Reporter, Silent
 from nas.data import ImageData
 from nas.jobs.converting import convert, exported, judges, record
 from nas.jobs.model_card import model_card
+from nas.jobs.next_steps import after_export
 from nas.jobs.product import product_of
 from nas.jobs.run import Run
 from nas.measuring.formats import FLOAT32, require_format
 from nas.runs import Manifest, RunFolder
 from nas.runs.manifest import MANIFEST
 from nas.runs.run_data import data_of
-from nas.runs.searched import is_given
 from nas.supernet import Space
 
 
@@ -74,6 +73,7 @@ def export(
             figures[one.name] = exports[one.name] = convert(product, one, target.path, found, reporter)
             record(target.path, exports)
         write_text(target.card, model_card(results, product.manifest, product.preprocessing, exports))
+    main = next((entry["files"][-1] for entry in figures.values()), target.onnx.name)
     return {
         "onnx": str(target.onnx),
         "source": str(target.model),
@@ -84,7 +84,7 @@ def export(
         "real_input": images is not None,
         "task": product.preprocessing.task.kind,
         "formats": figures,
-        "next": _next(path, target.path, figures, product.manifest),
+        "next": after_export(str(path), target.path / main, product.manifest.data["source"]),
     }
 
 
@@ -106,17 +106,3 @@ def _data(manifest: Manifest, path: Path, given: Any) -> ImageData | None:
         return data_of(manifest, path)
     except NasError:
         return None
-
-
-def _next(path: str | Path, target: Path, figures: dict[str, Any], manifest: Manifest) -> list[str]:
-    """What one does with the files."""
-    main = next((entry["files"][-1] for entry in figures.values()), "model.onnx")
-    trust = " --trust" if main.endswith(".pt2") else ""
-    source = manifest.data["source"]
-    if is_given(source):
-        call = f"nas.evaluate({str(target / main)!r}, data=DATA{', trusted=True' if trust else ''})"
-        return [f"{call}  # in Python, with the same object", f"nas show {shlex.quote(str(path))}"]
-    return [
-        f"nas eval {shlex.quote(str(target / main))} --data {shlex.quote(source)}{trust}",
-        f"nas show {shlex.quote(str(path))}",
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +10,8 @@ import numpy as np
 from nas.data.tasks import kind_in
 from nas.exporting import Comparison
 from nas.jobs.latencies import estimated_counts, latency_metrics, latency_source
-from nas.jobs.typical import typical_cost
+from nas.jobs.next_steps import after_lookup, after_search, after_training
 from nas.runs import Manifest, RunFolder, Searched, SearchOutcome, Setting, Trained, reduction_of
-from nas.runs.searched import is_given
 from nas.searching import Objective, Scorer, Trial
 from nas.searching.ranking import front
 from nas.supernet import Task
@@ -32,7 +30,7 @@ def training_figures(folder: RunFolder, manifest: Manifest, setting: Setting, tr
         "trained_at": str(setting.trained_at),
         "training": supernet_training(trained),
         "derived": trained.facts.derived,
-        "next": _after_training(path, setting),
+        "next": after_training(path, setting),
     }
 
 
@@ -64,7 +62,7 @@ def search_figures(
         },
         **found,
         "onnx": comparison.to_json(),
-        "next": _next_commands(path, setting),
+        "next": after_search(path, setting),
     }
 
 
@@ -78,7 +76,7 @@ def lookup_figures(folder: RunFolder, setting: Searched, outcome: SearchOutcome)
         "evaluated_by": setting.config.evaluate,
         "search": _effort(setting, outcome),
         **_found(setting, outcome, None),
-        "next": [f"nas show {path}", *_train_next(setting)],
+        "next": after_lookup(path, setting),
     }
 
 
@@ -148,15 +146,6 @@ def _found(setting: Searched, outcome: SearchOutcome, trained_at: Task | None) -
     }
 
 
-def _train_next(setting: Searched) -> list[str]:
-    """The command that searches the same space with networks that are trained."""
-    if is_given(setting.config.space):
-        return []
-    targets = _targets(setting)
-    warm = f" --warm-start {setting.asked.objectives[0]}" if setting.asked.objectives else ""
-    return [f"nas search --space {shlex.quote(setting.config.space)}{targets}{warm}"]
-
-
 def shown_objectives(setting: Searched) -> tuple[Objective, ...]:
     """The axes of the front: the objectives; of a search with one, the accuracy (or what else was the objective) and the first
     target's metric, multiply-adds without a target."""
@@ -203,43 +192,3 @@ def supernet_training(trained: Trained) -> dict[str, Any]:
 def candidate_training(setting: Setting, steps: int) -> dict[str, Any]:
     """How every candidate was trained, by itself."""
     return {"separate": True, "trainer": None, "recipe": setting.recipe.model_dump(), "steps": steps}
-
-
-def _targets(setting: Searched) -> str:
-    """The options of a command that ask for the same bounds."""
-    targets = "".join(f" --target {shlex.quote(text)}" for text in setting.config.targets)
-    return targets + " --allow-estimates" * setting.config.allow_estimates
-
-
-def _after_training(path: str, setting: Setting) -> list[str]:
-    macs = typical_cost(setting.space, "macs", setting.deployed_at, setting.config.seed)
-    name, bound = setting.config.space, f"macs={macs / 1e6:.3g}M"
-    objects = _objects(setting)
-    if objects:
-        return [f"nas.search({objects}, supernet={path!r}, targets=[{bound!r}])  # in Python, with the same objects"]
-    named = name if ".py" in name else setting.space.name
-    return [f"nas search --supernet {path} --space {shlex.quote(named)} --target {bound}"]
-
-
-def _objects(setting: Searched) -> str:
-    """Arguments of a call in Python for what was given there as objects."""
-    given = {"space=SPACE": setting.config.space, "data=DATA": setting.config.data}
-    return ", ".join(argument for argument, name in given.items() if is_given(name))
-
-
-def _next_commands(path: str, setting: Setting) -> list[str]:
-    if is_given(setting.config.space):
-        return [
-            f"nas.{verb}({path!r}, space=SPACE)  # in Python, with the same object" for verb in ("show", "retrain", "export")
-        ]
-    targets = _targets(setting)
-    supernet = "" if setting.space.separate else f" --supernet {setting.config.supernet or path}"
-    if is_given(setting.config.data):
-        calls = [f"nas.{verb}({path!r}, data=DATA)  # in Python, with the same object" for verb in ("retrain", "export")]
-        return [f"nas show {path}", *calls]
-    return [
-        f"nas show {path}",
-        f"nas retrain {path}",
-        f"nas export {path}",
-        f"nas search{supernet} --space {shlex.quote(setting.config.space)}{targets} --evaluations 1000",
-    ]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from nas.exporting import Comparison
 from nas.jobs.figures import data_figures
 from nas.jobs.latencies import estimated_counts
+from nas.jobs.next_steps import after_retraining
 from nas.jobs.run import Run
 from nas.runs import Manifest, RunFolder
 from nas.runs.retraining import Retraining
-from nas.runs.searched import is_given
 from nas.supernet import Task
 from nas.training import TrainingResult
 
@@ -70,7 +69,7 @@ def retrain_figures(
             **({"measured": known["measured"]} if "measured" in known else {}),
         },
         "onnx": comparison.to_json(),
-        "next": _next(path, source, manifest.data["source"]),
+        "next": after_retraining(path, source.manifest),
     }
 
 
@@ -90,18 +89,3 @@ def _known(source: Run, retraining: Retraining) -> dict[str, Any]:
         for name in found["winner"]["costs"]
     }
     return {"costs": costs, "estimated": estimated_counts(space, found["latency"], space.encode([architecture])[0])}
-
-
-def _next(path: str, source: Run, data: str) -> list[str]:
-    """What one does with a network that is done."""
-    if is_given(source.manifest.config.space):
-        calls = (f"export({path!r}, formats=['onnx-int8'], ", f"evaluate({path!r}, {data!r}, ", f"show({path!r}, ")
-        return [f"nas.{call}space=SPACE)  # in Python, with the same object" for call in calls]
-    if is_given(data):
-        return [f"nas.{verb}({path!r}, data=DATA)  # in Python, with the same object" for verb in ("export", "evaluate")]
-    quoted = shlex.quote(path)
-    return [
-        f"nas export {quoted} --format onnx-int8",
-        f"nas eval {quoted} --data {shlex.quote(data)}",
-        f"nas show {quoted}",
-    ]

@@ -23,7 +23,7 @@ from nas.base.files import read_sealed, write_sealed
 from nas.choices import Choice
 from nas.cli.app import app
 from nas.elastic import Depth, ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
-from nas.jobs.reports.asked import command_of
+from nas.jobs.commands import command_of
 from nas.jobs.reports.points import letters_of
 from nas.runs import RunConfig, read_manifest
 from nas.runs.curve import POINTS, curve_of

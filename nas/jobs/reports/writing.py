@@ -10,11 +10,12 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.files import write_text
+from nas.jobs.commands import command_of
 from nas.jobs.layer_table import layer_table
 from nas.jobs.readme import heading, network_rows, notes, search_notes, untrained_note
 from nas.jobs.reports import sections
 from nas.jobs.reports.answer import answer_of, tiles_of, title_of
-from nas.jobs.reports.asked import asked_of, command_of
+from nas.jobs.reports.asked import asked_of
 from nas.jobs.reports.axes import shown_axes
 from nas.jobs.reports.correlation import correlation_of
 from nas.jobs.reports.networks import decisions_of, described, drawing
