@@ -10,7 +10,7 @@ from typing import Any
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
 from nas.runs import Manifest, RunFolder, read_manifest
-from nas.runs.carried import open_evaluation
+from nas.runs.carried import PREFIX, open_evaluation
 from nas.runs.executing import shared_study
 from nas.runs.searched import space_of
 from nas.runs.trained import FACTS
@@ -38,7 +38,7 @@ def join(path: str | Path, storage: str, reporter: Reporter | None = None) -> di
     if not manifest.trains or manifest.kind != "search":
         raise NasError(f"run {path} makes no evaluations that could be shared; join a search that trains")
     supernet = _supernet(folder, manifest, reporter)
-    with tempfile.TemporaryDirectory(prefix="nas-worker-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as scratch:
         setting, evaluate = open_evaluation(manifest, supernet, Path(scratch))
         study = shared_study(manifest, setting, storage)
         reporter.start("helping", manifest.config.evaluations)

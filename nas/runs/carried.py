@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from nas.runs.trained import FACTS, WEIGHTS, locate
 from nas.searching import Scorer
 from nas.searching.executor import Evaluate
 
+PREFIX = "nas-worker-"
+"""Of folders for what an evaluation needs on disk: a supernet until it is read, or checkpoints of candidates."""
+
 
 @dataclass(frozen=True)
 class CarriedRun:
@@ -35,10 +40,14 @@ class CarriedRun:
 
     def __call__(self) -> Evaluate:
         """The evaluation. Raises NasError where the space, the data or the device are not there."""
-        scratch = Path(tempfile.mkdtemp(prefix="nas-worker-"))
-        for name, content in self.supernet.items():
-            (scratch / name).write_bytes(content)
-        return open_evaluation(self.manifest, scratch if self.supernet else None, scratch)[1]
+        if self.supernet:
+            with tempfile.TemporaryDirectory(prefix=PREFIX) as place:
+                for name, content in self.supernet.items():
+                    (Path(place) / name).write_bytes(content)
+                return open_evaluation(self.manifest, Path(place), Path(place))[1]
+        scratch = tempfile.mkdtemp(prefix=PREFIX)
+        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+        return open_evaluation(self.manifest, None, Path(scratch))[1]
 
 
 def carried(manifest: Manifest, supernet: Path | None) -> CarriedRun:

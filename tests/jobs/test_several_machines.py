@@ -19,6 +19,7 @@ from nas import jobs
 from nas.base.errors import NasError
 from nas.cli.app import app
 from nas.runs import RunFolder, read_manifest
+from nas.runs.carried import carried
 from nas.runs.executing import study_name
 from nas.searching import StudyHistory
 from nas.supernet import open_space
@@ -147,6 +148,16 @@ def test_a_search_that_another_process_joins_is_the_same_search(
     assert trials(run, space) == trials(alone, space)
     assert json.loads(joined.stdout)["evaluations"] >= 0
     assert "secret" not in (run / "manifest.json").read_text()
+
+
+def test_a_supernet_that_travelled_leaves_nothing_on_the_disk(
+    space: str, supernet: str, alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    evaluate = carried(read_manifest(alone), Path(supernet))()
+    assert not list(tmp_path.iterdir())
+    opened = open_space(space)
+    assert evaluate(opened.encode([opened.smallest])[0])["loss"] > 0
 
 
 def test_the_name_of_a_study_follows_from_the_manifest_alone(alone: Path) -> None:
