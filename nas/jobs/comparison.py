@@ -57,6 +57,11 @@ class Comparison:
             raise NasError(f"two tables would be called {repeated}; rename one of the files, or compare them apart")
         return found
 
+    @cached_property
+    def digests(self) -> list[str]:
+        """Of each table's file, which may be large."""
+        return [digest(parse_table(text)[0]) for text in self.tables]
+
     def settings(self, benchmark: int, contestant: int) -> dict[str, Any]:
         """What must be the same for two searches to be comparable."""
         asked, one = self.contestants[contestant], self.benchmarks[benchmark]
@@ -64,7 +69,7 @@ class Comparison:
             "space": self.space,
             "table": one.name,
             "direction": one.problem.objective.direction,
-            "results": digest(parse_table(self.tables[benchmark])[0]),
+            "results": self.digests[benchmark],
             "targets": list(self.targets),
             "strategy": asked.strategy,
             "options": dict(asked.options),
@@ -88,7 +93,7 @@ def searches(comparison: Comparison, tasks: Sequence[Task], processes: int) -> I
         return
     # Threads of several processes on the same cores would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    fresh = replace(comparison)
+    fresh, others = replace(comparison), set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         min(processes, len(tasks)), multiprocessing.get_context("spawn"), initializer=_begin, initargs=(fresh,)
     )
@@ -99,9 +104,9 @@ def searches(comparison: Comparison, tasks: Sequence[Task], processes: int) -> I
     except BrokenProcessPool as error:
         raise NasError("a process of the comparison was killed; the same command goes on where it was") from error
     finally:
-        processes_left = multiprocessing.active_children()
+        ours = set(multiprocessing.active_children()) - others
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes_left:
+        for process in ours:
             process.terminate()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import sys
+import time
 from itertools import product
 from pathlib import Path
 
@@ -170,7 +172,13 @@ def test_more_seeds_add_what_is_missing(space: str, table: Path, tmp_path: Path,
 
 @pytest.mark.slow
 def test_several_processes_find_the_same(space: str, whole: Path, table: Path, tmp_path: Path) -> None:
-    run(space, table, tmp_path / "bench", processes=2)
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    other.start()
+    try:
+        run(space, table, tmp_path / "bench", processes=2)
+        assert other.is_alive(), "a process of somebody else is left alone"
+    finally:
+        other.terminate()
     assert without_times(tmp_path / "bench") == without_times(whole)
 
 
