@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
-from nas.base.files import write_error
+from nas.base.lines import append_lines, read_lines
 from nas.searching.benchmarks import Searched
 
 
@@ -30,17 +29,11 @@ class SearchesFile:
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path, self._settings = path, dict(settings)
         self.found: dict[int, Searched] = {}
-        try:
-            lines = path.read_bytes().split(b"\n") if path.exists() else []
-        except OSError as error:
-            raise NasError(f"{path} cannot be read: {error.strerror}") from error
-        whole, rest = lines[:-1], lines[-1:]
-        if rest and rest[0]:
-            self._truncate(sum(len(line) + 1 for line in whole))
-        if not whole:
+        lines = read_lines(path, "the comparison")
+        if not lines:
             return
         try:
-            kept, *searches = [json.loads(line) for line in whole]
+            kept, *searches = [json.loads(line) for line in lines]
             self.found = {one["seed"]: _read(one) for one in searches}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NasError(f"{path} is damaged: {error}; remove it, and its searches are done again") from error
@@ -54,21 +47,8 @@ class SearchesFile:
         """Append one search. Raises NasError when it cannot be written."""
         lines = [] if self.path.exists() and self.path.stat().st_size else [self._settings]
         lines.append({**vars(searched), "improvements": [list(pair) for pair in searched.improvements]})
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        append_lines(self.path, map(json.dumps, lines))
         self.found[searched.seed] = searched
-
-    def _truncate(self, size: int) -> None:
-        try:
-            os.truncate(self.path, size)
-        except OSError as error:
-            raise write_error(self.path, error) from error
 
 
 def file_name(benchmark: str, label: str) -> str:

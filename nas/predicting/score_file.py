@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nas.base.errors import NasError
-from nas.base.files import write_error
+from nas.base.lines import append_lines, read_lines
 
 Found: TypeAlias = float | str
 """A score, -inf included, or why there is none."""
@@ -35,23 +35,15 @@ class ScoreFile:
         Raises:
             NasError: the file cannot be read, or holds something else.
         """
-        if not self.path.exists():
-            return {}
         try:
-            content = self.path.read_bytes()
-            whole = content[: content.rfind(b"\n") + 1]
-            if len(whole) < len(content):
-                self.path.write_bytes(whole)
             known: dict[bytes, dict[str, Found]] = {}
-            for line in whole.decode().splitlines():
+            for line in read_lines(self.path, "proxy scores"):
                 read = json.loads(line)
                 row = bytes(read["row"])
                 if len(row) != self.width:
                     raise ValueError(f"a row of {len(row)} decisions")
                 known.setdefault(row, {}).update({name: _number(value) for name, value in read["scores"].items()})
             return known
-        except OSError as error:
-            raise NasError(f"proxy scores {self.path} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NasError(
                 f"proxy scores {self.path} are damaged ({error}); remove the file, and the scores are worked out again"
@@ -61,11 +53,7 @@ class ScoreFile:
         """Write the scores of one network. Raises NasError when they cannot be written."""
         written = {name: None if value == -math.inf else value for name, value in scores.items()}
         line = json.dumps({"row": list(row), "scores": written}, allow_nan=False)
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        append_lines(self.path, [line], lasting=False)  # one may take less time than the disk does
 
 
 def _number(value: float | str | None) -> Found:
