@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
+
+from nas.base.quiet import quiet
 
 
 def lowered(network: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], dtype: str) -> bytes:
@@ -20,7 +18,7 @@ def lowered(network: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]], dty
         samples: inputs; the ranges of 8-bit integers are those of the samples.
         dtype: 'float32' or 'int8'.
     """
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
@@ -45,16 +43,3 @@ def _quantised(captured: nn.Module, samples: Sequence[tuple[torch.Tensor, ...]])
     for sample in samples:
         prepared(*sample)
     return convert_pt2e(prepared)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Both packages remark on kernels for other devices as they are imported."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

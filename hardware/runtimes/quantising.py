@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.base.files import write_bytes
+from nas.base.quiet import quiet
 
 Sample = Sequence[npt.NDArray[np.float32]]
 """One array for each input of a network."""
@@ -88,11 +88,9 @@ def _quiet() -> Iterator[None]:
     """The quantiser remarks that files might be prepared, which they are, and its sessions on constants."""
     import onnxruntime
 
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
     onnxruntime.set_default_logger_severity(ERRORS)
     try:
-        yield
+        with quiet():
+            yield
     finally:
         onnxruntime.set_default_logger_severity(WARNINGS)
-        logging.disable(before)

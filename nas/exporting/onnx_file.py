@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ from torch import nn
 
 from nas.base.errors import NasError
 from nas.base.files import replacing
+from nas.base.quiet import quiet
 from nas.exporting.comparison import Comparison, Scores, compare
 
 OPSET = 18
@@ -47,7 +44,7 @@ def export_onnx(
 
     example = torch.randn((2, *input_shape), generator=torch.Generator().manual_seed(0))
     batch = torch.export.Dim("batch", min=1)
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             network,
             (example,),
@@ -94,23 +91,3 @@ def compare_onnx(network: nn.Module, path: Path, input_shape: Sequence[int], rea
         return scores  # type: ignore[no-any-return]
 
     return compare(network, run, input_shape, TOLERANCE, real, opset)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter remarks on its own internals in three ways; none of it concerns the user."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

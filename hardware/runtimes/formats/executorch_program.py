@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hardware.runtimes.formats import LOADERS
+from hardware.runtimes.lowering import lowered
 from nas.exporting import Format, Run, Source
 from nas.measuring.runner import load_loader
 
@@ -31,8 +32,6 @@ scores = method.execute([torch.from_numpy(images[:1])])[0].numpy()
 
     def write(self, source: Source, folder: Path) -> None:
         """See `Format.write`. The exporter's own passes take a minute for a large network."""
-        from hardware.runtimes.lowering import lowered
-
         sample = (torch.randn((1, *source.input_shape), generator=torch.Generator().manual_seed(0)),)
         (folder / self.main).write_bytes(lowered(source.network, [sample], "float32"))
 

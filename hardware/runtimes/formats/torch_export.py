@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nas.base.quiet import quiet
 from nas.exporting import Format, Run, Source
 
 
@@ -30,8 +30,7 @@ scores = network(torch.from_numpy(images)).detach().numpy()
         """See `Format.write`."""
         example = torch.randn((2, *source.input_shape), generator=torch.Generator().manual_seed(0))
         batch = torch.export.Dim("batch", min=1)
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with torch.no_grad(), quiet():
             program = torch.export.export(source.network, (example,), dynamic_shapes=({0: batch},))
             torch.export.save(program, folder / self.main)
 
