@@ -16,6 +16,7 @@ from nas.exporting import Preprocessing, Run, in_torch, load_plain, preprocessin
 from nas.exporting.comparison import Scores
 from nas.jobs.product import product_of
 from nas.measuring.formats import open_file, untrusted
+from nas.runs import RunFolder
 from nas.runs.manifest import MANIFEST
 from nas.runs.stages import EVALUATION_BATCH
 from nas.supernet import Space
@@ -105,7 +106,7 @@ def open_target(target: Path, trusted: bool = False, space: Space | None = None)
         product = product_of(target, space)
         return Opened(in_torch(product.deployed), product.preprocessing, "PyTorch")
     if target.is_dir() or target.suffix == ".py":
-        source = target / "model.py" if target.is_dir() else target
+        source = RunFolder(target).model if target.is_dir() else target
         if not source.is_file():
             raise NasError(
                 f"{target} holds no network: it has neither {MANIFEST} nor model.py; give a run, a folder "
@@ -122,7 +123,7 @@ def open_target(target: Path, trusted: bool = False, space: Space | None = None)
 def _plain(source: Path) -> Any:
     """The network of a source file, with the weights beside it."""
     try:
-        return load_plain(source, source.with_name("weights.safetensors"))
+        return load_plain(source, RunFolder(source.parent).weights)
     except NasError:
         raise
     except Exception as error:  # whatever the source does
