@@ -19,7 +19,6 @@ from nas.cli.listing import listing_app
 from nas.cli.measure import measure_app
 from nas.cli.predictor import predictors_app
 from nas.cli.product import product_app
-from nas.cli.progress import TerminalReporter
 from nas.cli.proxy import proxy_app
 from nas.cli.report import report_app
 from nas.cli.show import show_app
@@ -105,6 +104,7 @@ def search(
         settings = options.settings(set_)
         strategy_options = options.settings(strategy_set, "--strategy-set", "population=100")
         from nas import jobs
+        from nas.cli.progress import TerminalReporter
         from nas.cli.run_tables import print_run
 
         run = jobs.search(
@@ -186,6 +186,7 @@ def train(
     with together(json, resumable, devices, compute):
         settings = options.settings(set_)
         from nas import jobs
+        from nas.cli.progress import TerminalReporter
         from nas.cli.run_tables import print_run
 
         run = jobs.train(
@@ -229,6 +230,7 @@ def resume(
     """Go on with a run after any interruption."""
     with together(json, [Path(run)], devices, compute_of(Path(run))):
         from nas import jobs
+        from nas.cli.progress import TerminalReporter
         from nas.cli.run_tables import print_run
 
         results = jobs.resume(run, TerminalReporter(), executor=executor, workers=workers, storage=storage).results

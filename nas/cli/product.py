@@ -10,7 +10,6 @@ import typer
 from nas.base.errors import NasError
 from nas.cli import options
 from nas.cli.guard import guarded, print_json
-from nas.cli.progress import TerminalReporter
 from nas.cli.together import compute_of, together
 
 product_app = typer.Typer()
@@ -41,6 +40,7 @@ def export(
     with guarded(json):
         from nas import jobs
         from nas.cli.product_tables import print_export
+        from nas.cli.progress import TerminalReporter
 
         result = jobs.export(
             run,
@@ -89,6 +89,7 @@ def evaluate(
     with guarded(json):
         from nas import jobs
         from nas.cli.product_tables import print_evaluation
+        from nas.cli.progress import TerminalReporter
 
         result = jobs.evaluate(
             target,
@@ -164,6 +165,7 @@ def retrain(
             raise NasError("--inherit and --scratch are the two ways to begin; give one of them")
         settings = options.settings(set_)
         from nas import jobs
+        from nas.cli.progress import TerminalReporter
         from nas.cli.run_tables import print_run
 
         found = jobs.retrain(
