@@ -34,11 +34,23 @@ def guarded(as_json: bool, resumable: list[Path] | None = None) -> Iterator[None
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(141) from None
     except Exception as error:
-        told = memory_error(error)
+        told = out_of_memory(error, resumable)
         if told is None:
             raise
-        hint = f"; then go on with: nas resume {resumable[0]}" if resumable else ""
-        tell(as_json, f"out of memory: {told}; free some, or ask for a smaller batch, resolution or space{hint}", 2)
+        tell(as_json, told, 2)
+
+
+def out_of_memory(error: BaseException, resumable: list[Path] | None, again: str = "") -> str | None:
+    """What is said where memory could not be had; None for an error of another kind.
+
+    Args:
+        again: what the command that goes on needs behind the folder.
+    """
+    told = memory_error(error)
+    if told is None:
+        return None
+    hint = f"; then go on with: nas resume {resumable[0]}{again}" if resumable else ""
+    return f"out of memory: {told}; free some, or ask for a smaller batch, resolution or space{hint}"
 
 
 def tell(as_json: bool, message: str, code: int) -> NoReturn:

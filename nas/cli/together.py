@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 
 from nas.base.errors import NasError
-from nas.cli.guard import guarded, tell
+from nas.cli.guard import guarded, out_of_memory, tell
 
 LONGEST_STEP = 600
 """Seconds that processes have for ending their step after Ctrl-C."""
@@ -65,6 +65,9 @@ def together(as_json: bool, resumable: list[Path], devices: int | None, compute:
             tell(as_json, f"interrupted{hint}", 130)
         raise typer.Exit(130) from None
     except Exception as error:
+        told = out_of_memory(error, resumable, _again())
+        if told is not None:
+            _end(as_json, told, 2)
         _end(as_json, None if _broken_connection(error) else traceback.format_exc(), 1)
 
 

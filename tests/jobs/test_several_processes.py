@@ -205,7 +205,7 @@ def test_an_interrupt_of_one_process_stops_the_other_too(folder: Path) -> None:
     assert steps_done("stopped") > before > 0
 
 
-@pytest.mark.parametrize(("error", "code"), [("NasError", 2), ("ZeroDivisionError", 1)])
+@pytest.mark.parametrize(("error", "code"), [("NasError", 2), ("MemoryError", 2), ("ZeroDivisionError", 1)])
 def test_an_error_in_one_process_is_told_once_and_ends_all(folder: Path, error: str, code: int) -> None:
     process = start(*train("run", 1_000_000, "--devices", "2"), site=ONE_FAILS.replace("ERROR", error))
     _, err = process.communicate(timeout=400)
