@@ -8,6 +8,7 @@ from typing import Any
 from nas.base.units import COUNT, MEMORY
 from nas.cli.tables import new_table, open_console
 from nas.jobs.latencies import latency_notes
+from nas.jobs.layer_table import milliseconds_shown, settings_shown
 from nas.jobs.readme import columns, heading, measured, measured_heading, measured_shown, shown, shown_cost
 
 NOISY = 0.1
@@ -31,19 +32,17 @@ def print_show(result: Mapping[str, Any]) -> None:
         *([f"{device} ms"] if device else []),
     )
     for layer in result["layers"]:
-        settings = " ".join(f"{name}={value}" for name, value in layer["attributes"].items() if value not in (0, ""))
         row = [
             layer["path"],
             layer["kind"],
             _shape_text(layer["input"]),
             _shape_text(layer["output"]),
-            settings,
+            settings_shown(layer),
             COUNT.format(layer["macs"]),
             COUNT.format(layer["params"]),
         ]
         if device:
-            mark = "~" if layer["estimated"] else ""
-            row.append("" if layer["milliseconds"] is None else f"{mark}{layer['milliseconds']:.3f}")
+            row.append(milliseconds_shown(layer))
         table.add_row(*row)
     console.print(table)
     for note in latency_notes(result.get("results", {})):

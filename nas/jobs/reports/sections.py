@@ -7,6 +7,7 @@ from typing import Any
 
 from nas.base.units import COUNT
 from nas.jobs.latencies import latency_notes
+from nas.jobs.layer_table import milliseconds_shown, settings_shown
 from nas.jobs.readme import columns, effort, heading, measured, measured_heading, measured_shown, shown_cost
 from nas.reporting import Markup, tag
 
@@ -135,13 +136,12 @@ def network_section(pictures: Sequence[Markup], layers: Sequence[Mapping[str, An
     titles = ["layer", "kind", "settings", "output", "multiply-adds", "", "parameters", *([f"{device} ms"] if device else [])]
     rows = []
     for layer in layers:
-        said = " ".join(f"{name}={value}" for name, value in layer["attributes"].items() if value not in (0, ""))
         shape = " x ".join(map(str, layer["output"]))
         bar = tag("span", class_="bar", style=f"width:{6 * layer['macs'] / most:.2f}rem")
-        row = [layer["path"], layer["kind"], said, shape, COUNT.format(layer["macs"]), bar, COUNT.format(layer["params"])]
+        row: list[Any] = [layer["path"], layer["kind"], settings_shown(layer), shape]
+        row += [COUNT.format(layer["macs"]), bar, COUNT.format(layer["params"])]
         if device:
-            mark = "~" if layer["estimated"] else ""
-            row.append("" if layer["milliseconds"] is None else f"{mark}{layer['milliseconds']:.3f}")
+            row.append(milliseconds_shown(layer))
         rows.append(row)
     drawn = "" if pictures else " It has too many parts to be drawn."
     shown = [tag("p", f"Counted at {at}.{drawn}", class_="note"), *pictures]
