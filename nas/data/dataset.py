@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nas.base.errors import NasError, unknown
+from nas.base.progress import Reporter
 from nas.data.augment import Augmentation
 from nas.data.csv_files import CSV_SUFFIXES, read_csv
 from nas.data.decode import HIGHEST_RESOLUTION, LOWEST_RESOLUTION, probe
@@ -77,6 +78,7 @@ def load_data(
     left_out: Collection[str] | None = None,
     channels: int | None = None,
     colours: Colours | None = None,
+    reporter: Reporter | None = None,
 ) -> ImageData:
     """Load 'digits', a folder of class folders, of split folders or of Parquet files, a CSV file, or a data set in Python.
 
@@ -92,11 +94,12 @@ def load_data(
         channels: 1 or 3, for a network that expects so many; by default the pictures decide.
         colours: mean and deviation of each channel, for a network that expects certain ones; by default those of the training
             images.
+        reporter: hears how far the decoding is.
     """
     _check(resolution, seed, validation, test)
     fractions = {"validation": validation, "test": test}
     reading = reading or Reading()
-    asked = (resolution, seed, fractions, reading, left_out, channels, colours)
+    asked = (resolution, seed, fractions, reading, left_out, channels, colours, reporter)
     if not isinstance(source, str | Path):
         found, name = read_given(source, reading), name_of(source)
         return _cut(name, f"{GIVEN}{name}", found, *asked)
@@ -140,6 +143,7 @@ def _cut(
     known: Collection[str] | None,
     channels: int | None,
     colours: Colours | None,
+    reporter: Reporter | None,
 ) -> ImageData:
     """The three splits of a source, some cut from its training images, without what is corrupt."""
     train = found.parts["train"]
@@ -155,7 +159,7 @@ def _cut(
         held = found.parts.get(part, train)
         chosen = positions.get(part, np.arange(len(held.labels)))
         whole[part] = LazySplit(held.pictures, chosen, held.labels[chosen], deep, side)
-    splits, left_out = leave_out(whole, found.task, known)
+    splits, left_out = leave_out(whole, found.task, known, reporter)
     count = len(left_out)
     notes = [found.note, f"{count} image{'s' * (count > 1)} could not be decoded and {'were' if count > 1 else 'was'} left out"]
     made = _assemble(

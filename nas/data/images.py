@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -24,6 +24,8 @@ CACHE_LIMIT = 2**30
 
 _CHUNK = 16
 _SCANNED = 256
+"""Images of which it is told at once that they were looked at."""
+
 _SERIAL_SIDE = 64
 
 
@@ -87,22 +89,24 @@ class LazySplit:
             self._decoded[missing] = True
         return _as_tensor(np.take(self._cache, indices, axis=0))
 
-    def faults(self) -> dict[int, str]:
+    def faults(self, told: Callable[[int], None]) -> dict[int, str]:
         """Decode every image once; those that cannot be decoded, by their places, with the reason.
 
         Where the split fits under CACHE_LIMIT they are kept, so that nothing is decoded twice.
+
+        Args:
+            told: is told every now and then how many of the images have been looked at.
         """
         found: dict[int, str] = {}
-        if self._fits:
-            self._cache = np.empty((len(self), *self._shape), dtype=np.uint8)
-            self._decode_into(self._cache, np.arange(len(self)), np.arange(len(self)), found)
-            self._decoded[:] = True
-            self._decoded[list(found)] = False
-            return found
-        scratch = np.empty((_SCANNED, *self._shape), dtype=np.uint8)
+        pixels = np.empty((len(self) if self._fits else _SCANNED, *self._shape), dtype=np.uint8)
         for start in range(0, len(self), _SCANNED):
             indices = np.arange(start, min(start + _SCANNED, len(self)))
-            self._decode_into(scratch, indices - start, indices, found)
+            self._decode_into(pixels, indices if self._fits else indices - start, indices, found)
+            told(int(indices[-1]) + 1)
+        if self._fits:
+            self._cache = pixels
+            self._decoded[:] = True
+            self._decoded[list(found)] = False
         return found
 
     def where(self, index: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from nas.base.errors import NasError, unknown
+from nas.base.progress import Reporter
 from nas.data.batches import Batch
 from nas.data.dataset import DIGITS, Colours, existing_source, load_data, read_source
 from nas.data.digits import CLASSES, read_digits
@@ -87,7 +88,13 @@ class _Read:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_labelled(source: Any, expected: Expected, split: str | None = None, reading: Reading | None = None) -> Labelled:
+def load_labelled(
+    source: Any,
+    expected: Expected,
+    split: str | None = None,
+    reading: Reading | None = None,
+    reporter: Reporter | None = None,
+) -> Labelled:
     """The images of a source that a network is to be scored on.
 
     Args:
@@ -95,6 +102,7 @@ def load_labelled(source: Any, expected: Expected, split: str | None = None, rea
         split: 'train', 'validation', 'test' or 'all'; by default the test images, where the source has such a split or the
             network was trained on the source, and else all images.
         reading: how a CSV file is read, where it does not say so itself.
+        reporter: hears how far the decoding is.
 
     Raises:
         NasError: the source cannot be read, lacks the split, is of another task, or has names that the network does not know.
@@ -104,8 +112,8 @@ def load_labelled(source: Any, expected: Expected, split: str | None = None, rea
     reading = reading or Reading()
     if reading.task not in (None, expected.task.kind):
         raise NasError(f"--task {reading.task} was asked, and the network learned {expected.task.kind}; leave it out")
-    own = _own(source, expected, reading)
-    read = own or _foreign(source, expected, reading)
+    own = _own(source, expected, reading, reporter)
+    read = own or _foreign(source, expected, reading, reporter)
     found = read.parts
     chosen = split or ("test" if "test" in found else ALL)
     if chosen != ALL and chosen not in found:
@@ -116,7 +124,7 @@ def load_labelled(source: Any, expected: Expected, split: str | None = None, rea
     return Labelled(read.name, chosen, own is not None, parts, expected, read.left_out)
 
 
-def _own(source: Any, expected: Expected, reading: Reading) -> _Read | None:
+def _own(source: Any, expected: Expected, reading: Reading, reporter: Reporter | None) -> _Read | None:
     """The data that the network was trained on; None for other data."""
     if not expected.fingerprint:
         return None
@@ -125,7 +133,7 @@ def _own(source: Any, expected: Expected, reading: Reading) -> _Read | None:
         reading.path_column or trained.path_column, reading.label_columns or trained.label_columns, reading.task or trained.task
     )
     given: dict[str, Any] = {"seed": expected.seed, "channels": expected.channels, "colours": expected.colours}
-    given["reading"] = as_trained
+    given |= {"reading": as_trained, "reporter": reporter}
     try:
         data = load_data(source, resolution=expected.trained_resolution, **given)
         if data.fingerprint != expected.fingerprint:
@@ -137,7 +145,7 @@ def _own(source: Any, expected: Expected, reading: Reading) -> _Read | None:
     return _Read(data.name, {"train": data.train, "validation": data.validation, "test": data.test}, data.left_out)
 
 
-def _foreign(source: Any, expected: Expected, reading: Reading) -> _Read:
+def _foreign(source: Any, expected: Expected, reading: Reading, reporter: Reporter | None) -> _Read:
     """Any other data; what has no splits is all 'train'. Images that cannot be decoded are left out."""
     task = expected.task
     if isinstance(source, str) and source == DIGITS:
@@ -155,7 +163,7 @@ def _foreign(source: Any, expected: Expected, reading: Reading) -> _Read:
         for name, part in found.parts.items()
     }
     # Nothing is learned from them, so that a class may be gone altogether.
-    kept, left_out = leave_out(parts, None, None)
+    kept, left_out = leave_out(parts, None, None, reporter)
     return _Read(name, kept, left_out)
 
 

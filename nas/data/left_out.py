@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from nas.base.errors import NasError
+from nas.base.progress import Reporter, Silent
 from nas.data.images import LazySplit
 from nas.data.tasks import LearningTask
 
@@ -13,26 +15,48 @@ MOST = 0.5
 
 
 def leave_out(
-    splits: Mapping[str, LazySplit], task: LearningTask | None, known: Collection[str] | None
+    splits: Mapping[str, LazySplit],
+    task: LearningTask | None,
+    known: Collection[str] | None,
+    reporter: Reporter | None = None,
 ) -> tuple[dict[str, LazySplit], dict[str, str]]:
     """The splits without corrupt images, and these by name with the reason.
 
     Args:
         task: what is to be learned from them; None where nothing is.
         known: the names of the corrupt ones, where all images were decoded before; by default every image is decoded.
+        reporter: hears how far the decoding is.
 
     Raises:
         NasError: more than half of a split is corrupt, or all training images of a class or label.
     """
+    faulty = _faults(splits, reporter or Silent()) if known is None else [_known(split, known) for split in splits.values()]
     kept: dict[str, LazySplit] = {}
     left_out: dict[str, str] = {}
-    for name, split in splits.items():
-        faults = _known(split, known) if known is not None else split.faults()
+    for (name, split), faults in zip(splits.items(), faulty, strict=True):
         kept[name] = split.without(faults) if faults else split
         left_out |= {split.where(place): reason for place, reason in sorted(faults.items())}
         if faults:
             _require_enough(name, split, kept[name], faults, task)
     return kept, left_out
+
+
+def _faults(splits: Mapping[str, LazySplit], reporter: Reporter) -> list[dict[int, str]]:
+    """The corrupt images of each split, by their places, with the reason."""
+    found: list[dict[int, str]] = []
+    done = 0
+    reporter.start("reading images", sum(map(len, splits.values())))
+    try:
+        for split in splits.values():
+            found.append(split.faults(partial(_advance, reporter, done)))
+            done += len(split)
+    finally:
+        reporter.finish()
+    return found
+
+
+def _advance(reporter: Reporter, before: int, count: int) -> None:
+    reporter.advance(before + count)
 
 
 def _known(split: LazySplit, known: Collection[str]) -> dict[int, str]:

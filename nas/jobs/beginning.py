@@ -56,7 +56,8 @@ def begin(
         opened = with_estimates(opened)
     if kind == "search" and (config.evaluate is not None or proxies_alone(config, opened)):
         return begin_lookup(config, opened, out, reporter, started, given)
-    setting, ranks = prepare(config, opened, given=given), current_ranks()
+    ranks = current_ranks()
+    setting = prepare(config, opened, given=given, reporter=reporter if ranks.leads else None)
     steps = ranks.gather(planned_steps(setting))[0]  # minutes are measured, in every process a little differently
     if not ranks.leads:
         follow_stage(setting, steps)

@@ -74,7 +74,8 @@ def evaluate(
     if batch_size < 1:
         raise NasError(f"--batch cannot be {batch_size}; legal: 1 and above")
     opened = open_target(Path(target), trusted, space)
-    images = load_labelled(data, _expected(opened.preprocessing), split, Reading(path_column, tuple(label_columns), task))
+    reading = Reading(path_column, tuple(label_columns), task)
+    images = load_labelled(data, _expected(opened.preprocessing), split, reading, reporter)
     reporter = reporter or Silent()
     reporter.start("scoring", len(images))
     try:

@@ -38,7 +38,7 @@ def begin_lookup(
         NasError: whatever is wrong with what was asked; nothing is written then.
     """
     _require_alone()
-    setting = prepare_lookup(config, space, given=given)
+    setting = prepare_lookup(config, space, given=given, reporter=reporter)
     plan = {
         "decisions": fingerprint(space),
         "trained_at": vars(setting.seen_at),
@@ -66,7 +66,7 @@ def resume_lookup(folder: RunFolder, manifest: Manifest, reporter: Reporter, giv
         space = space_of(manifest, given)
         if manifest.data:
             require_given(manifest, data)
-        setting = prepare_lookup(config, space, folder.proxies, data)
+        setting = prepare_lookup(config, space, folder.proxies, data, reporter)
         if setting.data is not None:
             require_same(setting.data, manifest, folder.path)
         return _finish(folder, manifest, setting, reporter, space)

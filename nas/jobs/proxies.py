@@ -55,7 +55,8 @@ def proxy_table(
         open_proxy(name)
     space = space if isinstance(space, Space) else named_space(space, reporter)
     label, chosen = _chosen(space, architecture)
-    scorer = ProxyScorer(space, names, load_data(data or "digits", resolution=resolution, seed=seed), batch, seed)
+    images = load_data(data or "digits", resolution=resolution, seed=seed, reporter=reporter)
+    scorer = ProxyScorer(space, names, images, batch, seed)
     found, left_out = _measured(scorer, chosen, reporter or Silent())
     if proxies and left_out:
         raise next(iter(left_out.values()))

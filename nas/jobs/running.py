@@ -113,7 +113,8 @@ def resume(
         scores = folder.proxies if ranks.leads else None
         require_given(manifest, data)
         config = evaluated_by(manifest.config, elsewhere)
-        setting = prepare(config, space_of(manifest, space), scores, data, manifest.data.get("left_out"))
+        heard = reporter if ranks.leads else None
+        setting = prepare(config, space_of(manifest, space), scores, data, manifest.data.get("left_out"), heard)
         require_same(setting.data, manifest, folder.path)
         if not ranks.leads:
             follow_stage(setting, manifest.plan["steps"])

@@ -50,7 +50,7 @@ class FittedTo(BaseModel):
         found = space.encoding if self.encoding is None else space.encoding.variant(self.encoding)
         if not self.proxies:
             return found
-        images = load_data(self.data, resolution=self.resolution, seed=self.seed)
+        images = load_data(self.data, resolution=self.resolution, seed=self.seed, reporter=reporter)
         scorer = ProxyScorer(space, list(self.proxies), images, self.images, self.seed)
         if rows is not None:
             scorer(rows, reporter)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
+from nas.base.progress import Reporter
 from nas.base.seeds import generator
 from nas.data import ImageData, load_data
 from nas.runs.aims import Searched, checked_strategy, read_aims, read_targets
@@ -38,12 +39,19 @@ class LookedUp(Searched):
     seen_at: Task
 
 
-def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None, given: Any = None) -> LookedUp:
+def prepare_lookup(
+    config: RunConfig,
+    space: Space,
+    scores: Path | None = None,
+    given: Any = None,
+    reporter: Reporter | None = None,
+) -> LookedUp:
     """What is searched, and what stands in for evaluations.
 
     Args:
         scores: the file of what zero-cost proxies said before, where a run goes on.
         given: the data, where they are an object in Python.
+        reporter: hears how far the decoding is.
 
     Raises:
         NasError: whatever is wrong with what was asked.
@@ -56,7 +64,9 @@ def prepare_lookup(config: RunConfig, space: Space, scores: Path | None = None, 
     space = measured_part(space, config)
     targets, resolution = read_targets(config, space)
     source = config.data if given is None else given
-    data = load_data(source, resolution=config.resolution, seed=config.seed, reading=config.reading) if asked.names else None
+    data = None
+    if asked.names:
+        data = load_data(source, resolution=config.resolution, seed=config.seed, reading=config.reading, reporter=reporter)
     task = space.task if evaluator is not None or data is None else _task_of(data)
     deployed = replace(task, resolution=config.deploy_resolution or resolution or space.task.resolution)
     seen = deployed if data is None else _task_of(data)

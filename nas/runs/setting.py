@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from nas.base.errors import NasError
+from nas.base.progress import Reporter
 from nas.data import Augmentation, ImageData, LearningTask, Reading, TrainingBatches, load_data
 from nas.runs.aims import Searched, checked_strategy, read_aims, read_targets
 from nas.runs.config import RunConfig
@@ -82,6 +83,7 @@ def prepare(
     scores: Path | None = None,
     given: Any = None,
     left_out: Collection[str] | None = None,
+    reporter: Reporter | None = None,
 ) -> Setting:
     """Resolve names, read the data, and make sure that the targets can be met.
 
@@ -90,6 +92,7 @@ def prepare(
         scores: the file of what zero-cost proxies said before, where a run goes on.
         given: the data, where they are an object in Python.
         left_out: names of corrupt images, where all images were decoded before.
+        reporter: hears how far the decoding is.
 
     Names, targets and their feasibility come first, so that a mistake is told before data is read.
 
@@ -110,7 +113,7 @@ def prepare(
     space = measured_part(space, config)
     targets, resolution = read_targets(config, space)
     facts = read_facts(Path(config.supernet)) if config.supernet is not None else None
-    data = _data(config, space, facts, given, left_out)
+    data = _data(config, space, facts, given, left_out, reporter)
     require_task(config.trainer, trainer, recipe, data.task)
     task = weighted(data, config)
     trained_at = Task(data.channels, data.resolution, len(data.classes))
@@ -200,12 +203,24 @@ def _require_separate(space: Space, config: RunConfig) -> None:
 
 
 def _data(
-    config: RunConfig, space: Space, facts: SupernetFacts | None, given: Any, left_out: Collection[str] | None
+    config: RunConfig,
+    space: Space,
+    facts: SupernetFacts | None,
+    given: Any,
+    left_out: Collection[str] | None,
+    reporter: Reporter | None,
 ) -> ImageData:
     """The data; with a trained supernet, in the splits it was trained on, so that no image it learnt is validated on."""
     source = config.data if given is None else given
     if facts is None:
-        return load_data(source, resolution=config.resolution, seed=config.seed, reading=config.reading, left_out=left_out)
+        return load_data(
+            source,
+            resolution=config.resolution,
+            seed=config.seed,
+            reading=config.reading,
+            left_out=left_out,
+            reporter=reporter,
+        )
     facts.require(space.name)
     known = facts.data if config.reading == Reading() else {}
     data = load_data(
@@ -214,6 +229,7 @@ def _data(
         seed=facts.seed,
         reading=Reading(**known["reading"]) if "reading" in known else config.reading,
         left_out=facts.data.get("left_out") if left_out is None else left_out,
+        reporter=reporter,
     )
     if data.fingerprint != facts.data["fingerprint"]:
         raise NasError(

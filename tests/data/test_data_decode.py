@@ -12,6 +12,7 @@ from PIL import Image
 
 import nas.data.images
 from nas.base.errors import NasError
+from nas.base.progress import Silent
 from nas.data import ImageData, load_data
 
 Fill = Callable[..., None]
@@ -150,6 +151,36 @@ def test_a_corrupt_image_is_left_out_and_named(
     assert data.fingerprint != before.fingerprint
     again = load_data(tmp_path, left_out=list(data.left_out))
     assert again.fingerprint == data.fingerprint and list(again.left_out) == list(data.left_out)
+
+
+class Listening(Silent):
+    """Notes all that it is told of progress."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, int]] = []
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        self.heard.append((title, total))
+
+    def advance(self, done: int, note: str = "") -> None:
+        self.heard.append(("done", done))
+
+    def finish(self) -> None:
+        self.heard.append(("finished", 0))
+
+
+@pytest.mark.parametrize("cache", [0, 2**30])
+def test_it_is_told_how_far_the_decoding_is(tmp_path: Path, fill: Fill, monkeypatch: pytest.MonkeyPatch, cache: int) -> None:
+    monkeypatch.setattr(nas.data.images, "CACHE_LIMIT", cache)
+    monkeypatch.setattr(nas.data.images, "_SCANNED", 4)
+    for name in ("train", "val", "test"):
+        fill(tmp_path / name, {"a": 3, "b": 3})
+    reporter, silent = Listening(), Listening()
+    load_data(tmp_path, reporter=reporter)
+    steps = [("done", count) for count in (4, 6, 10, 12, 16, 18)]
+    assert reporter.heard == [("reading images", 18), *steps, ("finished", 0)]
+    load_data(tmp_path, left_out=[], reporter=silent)
+    assert silent.heard == [], "what was decoded before is not decoded again"
 
 
 def test_what_is_left_out_moves_no_other_image(tmp_path: Path, fill: Fill) -> None:
