@@ -177,7 +177,7 @@ def _share(data: ImageData, share: tuple[float, float]) -> Indices:
 
 
 def _split(data: ImageData, name: str) -> Split:
-    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    splits = data.splits
     if name not in splits:
         raise unknown("split", name, splits)
     return splits[name]

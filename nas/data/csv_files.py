@@ -12,7 +12,7 @@ from nas.data.decode import SUFFIXES, Pictures
 from nas.data.folders import Files
 from nas.data.labelling import labelled
 from nas.data.reading import Learned, Reading
-from nas.data.sources import SPLIT_NAMES, Found
+from nas.data.sources import SPLIT_NAMES, SPLITS, Found
 
 CSV_SUFFIXES = (".csv", ".tsv")
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img")
@@ -62,7 +62,7 @@ def read_csv(path: Path, reading: Reading, known: Learned | None = None) -> Foun
         raise NasError(
             f"{path} lists {', '.join(paths) or 'no'} images and none for training; add lines whose {split} is train"
         )
-    parts: list[str] = [part for part in ("train", "validation", "test") if part in paths]
+    parts: list[str] = [part for part in SPLITS if part in paths]
     identity = [f"{name} {_size(path.parent / name)}" for part in parts for name in paths[part]]
     pictures: dict[str, Pictures] = {part: Files(path.parent, paths[part]) for part in parts}
     names = labels if kind == "regression" else ()

@@ -22,7 +22,7 @@ from nas.data.images import ArraySplit, Indices, LazySplit, Split
 from nas.data.left_out import leave_out
 from nas.data.parquet import find_parquet, read_parquet
 from nas.data.reading import Learned, Reading
-from nas.data.sources import Found
+from nas.data.sources import SPLITS, Found
 from nas.data.splits import cut, stratified
 from nas.data.statistics import channel_statistics
 from nas.data.tasks import Classification, LearningTask
@@ -60,6 +60,11 @@ class ImageData:
     left_out: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
     seed: int = 0
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name."""
+        return dict(zip(SPLITS, (self.train, self.validation, self.test), strict=True))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -200,7 +205,7 @@ def _assemble(
 ) -> ImageData:
     mean, std = channel_statistics(splits["train"], channels) if colours is None else colours
     digest = hashlib.sha256(repr((*identity, *task.names, channels, resolution)).encode())
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         labels = splits[split].labels
         digest.update(repr((split, len(labels))).encode())
         digest.update(positions[split].astype("<i8").tobytes())

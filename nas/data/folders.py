@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.data.decode import SUFFIXES
-from nas.data.sources import LAYOUTS, SPLIT_NAMES, Found, Part, require_known, require_two_classes
+from nas.data.sources import LAYOUTS, SPLIT_NAMES, SPLITS, Found, Part, require_known, require_two_classes
 from nas.data.tasks import Classification
 
 
@@ -71,7 +71,7 @@ def _split_folders(root: Path, folders: list[Path]) -> Mapping[str, Path]:
     if found and "train" not in found:
         held = ", ".join(folder.name for folder in found.values())
         raise NasError(f"{root} has {held} but no train folder with class folders in it; {LAYOUTS}")
-    return {split: found[split] for split in ("train", "validation", "test") if split in found}
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def _read_part(root: Path, folder: Path, present: list[str], classes: tuple[str, ...]) -> tuple[Part, list[str]]:

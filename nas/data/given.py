@@ -14,13 +14,12 @@ from nas.base.errors import NasError
 from nas.data.encoded import encoded
 from nas.data.labelling import labelled
 from nas.data.reading import Reading
-from nas.data.sources import Found
+from nas.data.sources import SPLITS, Found
 from nas.data.tasks import LearningTask
 
 GIVEN = "given in Python: "
 """Before the name of a data set that was passed as an object and cannot be read again by a name."""
 
-PARTS = ("train", "validation", "test")
 PROBED = 64
 """Images of each part by whose pixels a data set is recognised."""
 
@@ -67,8 +66,8 @@ def read_given(source: Any, reading: Reading, known: LearningTask | None = None)
     Raises:
         NasError: it is nothing of the kind, its images change from one reading to the next, or its labels make no task.
     """
-    datasets = dict(zip(PARTS, source, strict=False)) if isinstance(source, tuple) else {"train": source}
-    if not 1 <= len(source if isinstance(source, tuple) else datasets) <= len(PARTS):
+    datasets = dict(zip(SPLITS, source, strict=False)) if isinstance(source, tuple) else {"train": source}
+    if not 1 <= len(source if isinstance(source, tuple) else datasets) <= len(SPLITS):
         raise NasError(f"a tuple of {len(source)} data sets was given; {LEGAL}")
     for dataset in datasets.values():
         _require_items(dataset)

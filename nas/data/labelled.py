@@ -21,11 +21,10 @@ from nas.data.labelling import require_names
 from nas.data.left_out import leave_out
 from nas.data.normalise import Normaliser, to_images, to_pixels
 from nas.data.reading import Learned, Reading
-from nas.data.sources import Found, Part
+from nas.data.sources import SPLITS, Found, Part
 from nas.data.tasks import Classification, LearningTask
 
 ALL = "all"
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def _own(source: Any, expected: Expected, reading: Reading, reporter: Reporter |
             data = load_data(source, resolution=expected.resolution, left_out=data.left_out, **given)
     except NasError:  # what is wrong with it is told where it is read as other data
         return None
-    return _Read(data.name, {"train": data.train, "validation": data.validation, "test": data.test}, data.left_out)
+    return _Read(data.name, data.splits, data.left_out)
 
 
 def _foreign(source: Any, expected: Expected, reading: Reading, reporter: Reporter | None) -> _Read:

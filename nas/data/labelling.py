@@ -21,7 +21,6 @@ def labelled(
     pictures: Mapping[str, Pictures],
     identity: Sequence[str],
     names: Sequence[str] = (),
-    note: str = "",
     known: LearningTask | None = None,
 ) -> Found:
     """A source whose labels are read.
@@ -39,11 +38,11 @@ def labelled(
             with a known task, labels that it does not know.
     """
     if known is not None:
-        labels = _KNOWN[kind](source, written, names, known)
-        return Found(known, {part: Part(pictures[part], labels[part]) for part in written}, tuple(identity), note)
-    task, labels = _READERS[kind](source, written, names)
+        task, labels = known, _KNOWN[kind](source, written, names, known)
+    else:
+        task, labels = _READERS[kind](source, written, names)
     parts = {part: Part(pictures[part], labels[part]) for part in written}
-    return Found(task, parts, tuple(identity), note)
+    return Found(task, parts, tuple(identity))
 
 
 def _classes(

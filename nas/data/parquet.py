@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from nas.base.errors import NasError
 from nas.data.images import Labels
-from nas.data.sources import SPLIT_NAMES, Found, Part, require_known, require_two_classes
+from nas.data.sources import SPLIT_NAMES, SPLITS, Found, Part, require_known, require_two_classes
 from nas.data.tasks import Classification
 
 _FILE_NAME = re.compile(r"(train|val|valid|validation|test)-\d{5}-of-(\d{5})(-[0-9a-f]+)?\.parquet")
@@ -65,7 +65,7 @@ def find_parquet(root: Path) -> Mapping[str, tuple[Path, ...]]:
         if "train" not in found:
             held = ", ".join(found)
             raise NasError(f"{folder} has Parquet files for {held} but no train-XXXXX-of-XXXXX.parquet; add it")
-        return {split: tuple(found[split]) for split in ("train", "validation", "test") if split in found}
+        return {split: tuple(found[split]) for split in SPLITS if split in found}
     return {}
 
 

@@ -16,6 +16,9 @@ LAYOUTS = (
     "FOLDER/{train,validation,test}-00000-of-00001.parquet (these may also lie in FOLDER/data)"
 )
 
+SPLITS = ("train", "validation", "test")
+"""All splits, in the order in which they are told."""
+
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
     "val": "validation",

@@ -176,7 +176,7 @@ def describe_data(data: ImageData) -> dict[str, Any]:
         "reading": data.reading.to_json(),
         "counts": data.task.counts(data.train.labels),
         "left_out": list(data.left_out),
-        "images": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+        "images": {name: len(split) for name, split in data.splits.items()},
         "mean": list(data.mean),
         "std": list(data.std),
         "note": data.note,
