@@ -177,5 +177,5 @@ def _size(file: Path) -> int:
     """In bytes; -1 for a file that is not there, which is told with those that cannot be decoded."""
     try:
         return file.stat().st_size
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have is a ValueError
         return -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def read_given(source: Any, reading: Reading, known: LearningTask | None = None)
     pictures = {part: Items(dataset, part) for part, dataset in datasets.items()}
     identity = [f"{part} {_digest(items)}" for part, items in pictures.items()]
     kind = known.kind if known is not None else reading.task or _kind(name, labels["train"][0])
-    named = [str(one) for one in getattr(_whole(datasets["train"]), "classes", ())] if kind != "regression" else []
+    named = _class_names(_whole(datasets["train"])) if kind != "regression" else []
     written = {part: [_written(name, label, kind, named) for label in found] for part, found in labels.items()}
     return labelled(name, kind, written, pictures, (kind, *identity), named, known=known)
 
@@ -121,17 +121,23 @@ def _listed(dataset: Any, name: str) -> Sequence[Any] | None:
     return found if usable else None
 
 
+def _class_names(dataset: Any) -> list[str]:
+    """The names that a data set has for the numbers of its classes; none where it does not say them, each once."""
+    found = getattr(dataset, "classes", None)
+    names = [str(one) for one in found] if isinstance(found, Iterable) and not isinstance(found, str) else []
+    return names if len(set(names)) == len(names) else []
+
+
 def _label(dataset: Any, place: int) -> Any:
     """The label of an item. Raises NasError where the item cannot be read."""
     try:
-        return image_and_label(dataset[place])[1]
-    except NasError:
-        raise
-    except Exception as error:
+        item = dataset[place]
+    except Exception as error:  # a data set is its owner's code, which may fail in any way
         raise NasError(
             f"item {place} of the data set, and so its label, cannot be read ({type(error).__name__}: {error}); leave the item "
             "out, or give the data set a list of all labels as its attribute 'targets'"
         ) from error
+    return image_and_label(item)[1]
 
 
 def _labels(dataset: Any) -> Sequence[Any]:
@@ -147,11 +153,13 @@ def _labels(dataset: Any) -> Sequence[Any]:
 def _agrees(dataset: Any, place: int, label: Any) -> bool:
     """Whether an item has the label that is listed for it; what cannot be read contradicts nothing."""
     try:
-        return bool(_plain(image_and_label(dataset[place])[1]) == _plain(label))
-    except NasError:
-        raise
-    except Exception:
+        item = dataset[place]
+    except Exception:  # as above; images that cannot be read are told later, all together
         return True
+    try:
+        return bool(_plain(image_and_label(item)[1]) == _plain(label))
+    except (TypeError, ValueError, RuntimeError):  # labels of kinds that cannot be compared
+        return False
 
 
 def _plain(label: Any) -> Any:
@@ -179,12 +187,14 @@ def _written(name: str, label: Any, kind: str, named: Sequence[str]) -> Any:
             return [float(one) for one in label] if isinstance(label, list | tuple) else [float(label)]
         if kind == "classification":
             return _name(label, named)
+        if isinstance(label, str):
+            return [label]
         if isinstance(label, tuple):  # a vector of 0 and 1
             if not set(label) <= {0, 1}:
                 raise ValueError(f"a vector of labels holds 0 and 1; given {label}")
             return [_name(place, named) for place, present in enumerate(label) if present]
         return [_name(one, named) for one in label]
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise NasError(f"a label of {name} does not suit the task '{kind}': {label!r} ({error})") from error
 
 

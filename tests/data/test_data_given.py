@@ -68,6 +68,8 @@ def test_classes_have_names_where_the_data_set_has() -> None:
     data = load_data(Photos([1, 0] * 20, classes=["dog", "cat"]))
     assert data.classes == ("dog", "cat")
     assert load_data(Photos(["cat", "dog"] * 20)).classes == ("cat", "dog")
+    for unusable in (2, None, "ab", ["a", "a"]):
+        assert load_data(Photos([1, 0] * 20, classes=unusable)).classes == ("0", "1")
     assert load_data([({"image": Image.fromarray(PIXELS[n]), "label": n % 2}) for n in range(40)]).classes == ("0", "1")
 
 
@@ -95,6 +97,8 @@ def test_several_labels_and_numbers() -> None:
     vectors = load_data(Photos(list(hot), classes=["x", "y", "z"]))
     assert vectors.task == MultiLabel(("x", "y", "z"))
     assert everything(vectors)[PIXELS[0].tobytes()] == [1, 1, 1]
+    one_each = load_data(Photos(["cat", "dog"] * 20), reading=Reading(task="multi-label"))
+    assert one_each.task == MultiLabel(("cat", "dog"))
     numbers = load_data(Photos([number / 10 for number in range(40)]), reading=Reading(task="regression"))
     assert isinstance(numbers.task, Regression)
     assert everything(numbers)[PIXELS[7].tobytes()][0] * numbers.task.std[0] + numbers.task.mean[0] == pytest.approx(0.7)
@@ -133,6 +137,7 @@ def test_images_that_cannot_be_read_are_left_out() -> None:
         (Photos([None] * 40), "of the type NoneType"),
         (Photos([-1, 0] * 20), "does not suit the task 'classification': -1"),
         (Photos([0, 3] * 20, classes=["a", "b"]), "does not suit the task 'classification': 3"),
+        (Photos([0, float("inf")] * 20), "does not suit the task 'classification': inf"),
         (Photos(list(torch.full((40, 2), 2))), "a vector of labels holds 0 and 1"),
         (Photos([0, 1] * 20, lambda pixels: pixels / 100), "floating pixels are from 0 to 1"),
         (Photos([0, 1] * 20, lambda pixels: pixels[:, :, :2]), "an array is (H, W) or (H, W, C)"),
