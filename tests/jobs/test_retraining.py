@@ -148,8 +148,8 @@ def test_it_moves_with_its_run(made: Path, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_teacher_counts_by_its_weight_and_temperature(made: Path) -> None:
-    torch.manual_seed(0)
-    scores, soft = torch.randn(5, 3, requires_grad=True), torch.randn(5, 3)
+    noise = torch.Generator().manual_seed(0)
+    scores, soft = torch.randn(5, 3, generator=noise, requires_grad=True), torch.randn(5, 3, generator=noise)
     targets = torch.tensor([0, 1, 2, 1, 0])
 
     class Context:
@@ -186,7 +186,8 @@ def test_the_teacher_counts_by_its_weight_and_temperature(made: Path) -> None:
 def test_averaged_weights_get_statistics_of_their_own() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 2, 1)).eval()
-    batches = [torch.randn(8, 3, 6, 6) for _ in range(3)]
+    noise = torch.Generator().manual_seed(0)
+    batches = [torch.randn(8, 3, 6, 6, generator=noise) for _ in range(3)]
     norm = network[1]
     assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
     norm.running_mean.fill_(7.0)
