@@ -19,6 +19,7 @@ from nas.base.errors import NasError
 from nas.base.files import write_error
 from nas.costs import RowCost
 from nas.searching.history import ArrayHistory, Trial
+from nas.searching.optuna_trials import row_in, written_out
 from nas.searching.problem import TOP1, Objective, figure
 
 if TYPE_CHECKING:
@@ -103,8 +104,6 @@ class StudyHistory:
         """Write a trial, then remember it. Raises NasError when it cannot be written."""
         import optuna
 
-        architecture = self._space.decode(trial.row[None])[0]
-        choices = {choice.name: choice for choice in self._space.decisions.choices}
         failed = trial.failure is not None
         attributes = {
             "row": trial.row.tolist(),
@@ -116,9 +115,8 @@ class StudyHistory:
         frozen = optuna.trial.create_trial(
             state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
             values=None if failed else [figure(one, trial.row, trial.metrics) for one in self._array.objectives],
-            params=dict(architecture),
-            distributions={name: optuna.distributions.CategoricalDistribution(choices[name].options) for name in architecture},
             user_attrs=attributes,
+            **written_out(trial.row, self._space),
         )
         try:
             self._study.add_trial(frozen)
@@ -177,7 +175,7 @@ def read_studies(path: Path, space: SearchSpace) -> dict[str, list[Trial]]:
 def _read(trial: optuna.trial.FrozenTrial, space: SearchSpace, path: Path) -> Trial:
     attributes = trial.user_attrs
     try:
-        row = space.decisions.check(np.array([attributes["row"]], dtype=np.int64))[0]
+        row = row_in(attributes, space)
         metrics = {str(name): float(value) for name, value in attributes["metrics"].items()}
         failure, fidelity = attributes["failure"], float(attributes.get("fidelity", 1.0))
         if not (failure is None or isinstance(failure, str)) or not 0.0 <= fidelity <= 1.0 or not _finite(metrics):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nas.architectures import SearchSpace
 from nas.base.errors import NasError
 from nas.searching.executor import Outcome
+from nas.searching.optuna_trials import row_in, written_out
 from nas.searching.problem import Objective, figure
 
 if TYPE_CHECKING:
@@ -70,13 +71,10 @@ class WorkStudy:
         """Add an evaluation to be made; returns its number."""
         import optuna
 
-        architecture = self._space.decode(row[None])[0]
-        choices = {choice.name: choice for choice in self._space.decisions.choices}
         trial = optuna.trial.create_trial(
             state=optuna.trial.TrialState.WAITING,
-            params=dict(architecture),
-            distributions={name: optuna.distributions.CategoricalDistribution(choices[name].options) for name in architecture},
             user_attrs={"row": row.tolist(), "fidelity": fidelity},
+            **written_out(row, self._space),
         )
         with self._answering():
             identity = self._storage.create_new_trial(self._study, template_trial=trial)
@@ -196,9 +194,8 @@ class WorkStudy:
 
     def _job(self, trial: optuna.trial.FrozenTrial) -> Job:
         try:
-            row = self._space.decisions.check(np.array([trial.user_attrs["row"]], dtype=np.int64))[0]
-            return Job(trial.number, row, float(trial.user_attrs["fidelity"]))
-        except (KeyError, TypeError, ValueError) as error:
+            return Job(trial.number, row_in(trial.user_attrs, self._space), float(trial.user_attrs["fidelity"]))
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise NasError(f"trial {trial.number} of the study in the database was not written by this program") from error
 
     @contextlib.contextmanager
