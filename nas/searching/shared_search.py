@@ -40,7 +40,7 @@ class SharedExecutor:
         self._study, self._evaluate, self._seconds = study, evaluate, seconds
         self._reporter = reporter or Silent()
         self._numbers = study.numbers()
-        self._heard: dict[int, tuple[tuple[str, int], float]] = {}
+        self._heard: dict[int, tuple[tuple[str | None, int], float]] = {}
         study.finished = False
 
     def outcomes(self, rows: Sequence[np.ndarray], fidelity: float) -> Iterator[Outcome]:

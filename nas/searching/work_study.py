@@ -101,13 +101,16 @@ class WorkStudy:
                     return self._job(trial)
         return None
 
-    def running(self) -> dict[int, tuple[str, int]]:
-        """What is being evaluated: number -> (by whom, how often it was heard of)."""
+    def running(self) -> dict[int, tuple[str | None, int]]:
+        """What is being evaluated: number -> (by whom, how often it was heard of).
+
+        A machine that dies as it takes an evaluation may leave it without saying who it was.
+        """
         import optuna
 
         found = {}
         for trial in self._in(optuna.trial.TrialState.RUNNING):
-            found[trial.number] = (str(trial.user_attrs.get("worker")), int(trial.user_attrs.get("beat", 0)))
+            found[trial.number] = (trial.user_attrs.get("worker"), int(trial.user_attrs.get("beat", 0)))
         return found
 
     def beat(self, job: Job, count: int) -> None:
@@ -133,7 +136,7 @@ class WorkStudy:
         except optuna.exceptions.UpdateFinishedTrialError:
             return False
 
-    def give_back(self, number: int, worker: str, lost: int = 1) -> None:
+    def give_back(self, number: int, worker: str | None, lost: int = 1) -> None:
         """Let somebody else make an evaluation that its worker does not make; lost a few times, it counts as failed."""
         import optuna
 

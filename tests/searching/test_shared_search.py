@@ -83,6 +83,10 @@ class Stopped(BaseException):
     """Ends a process as Ctrl-C does."""
 
 
+def stop(*_: object) -> None:
+    raise Stopped
+
+
 def test_a_search_whose_leader_was_stopped_finds_what_was_made(file: str, folder: Path, alone: Evaluation) -> None:
     evaluation = Evaluation(folder, 0.0)
 
@@ -99,11 +103,21 @@ def test_a_search_whose_leader_was_stopped_finds_what_was_made(file: str, folder
     assert len(evaluated(folder)) == len(set(evaluated(folder))) == 8
 
 
-def test_what_a_lost_machine_took_is_evaluated_again(file: str, folder: Path, alone: Evaluation) -> None:
+@pytest.mark.parametrize("named", [True, False])
+def test_what_a_lost_machine_took_is_evaluated_again(
+    file: str, folder: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
     executor = SharedExecutor(study(file, "one"), Evaluation(folder, 0.0))
     outcomes = executor.outcomes(list(SPACE.decisions.sample(np.random.default_rng(0), 3)), 1.0)
     next(outcomes)
-    assert study(file, "one").claim() is not None  # and is never heard of again
+    lost = study(file, "one")
+    if named:
+        assert lost.claim() is not None  # and is never heard of again
+    else:
+        monkeypatch.setattr(lost._storage, "set_trial_user_attr", stop)
+        with pytest.raises(Stopped):
+            lost.claim()
+    assert len(study(file, "one").running()) == 1
     begun = time.monotonic()
     assert len(list(outcomes)) == 2
     assert time.monotonic() - begun > 1.4
