@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.progress import Reporter, Silent
 from nas.searching.executor import Evaluate, Outcome, measured
-from nas.searching.work_study import Job, WorkStudy
+from nas.searching.work_study import WorkStudy
 
 BEAT_SECONDS = 5.0
 """How often a machine lets others hear that its evaluation goes on."""
@@ -22,6 +23,9 @@ DEAD_SECONDS = 60.0
 
 POLL_SECONDS = 0.2
 """How often a machine that has nothing to do looks again."""
+
+PATIENCE_SECONDS = 1800.0
+"""After which a machine that helps no longer waits for a search of which nothing is heard."""
 
 
 class SharedExecutor:
@@ -42,6 +46,8 @@ class SharedExecutor:
         self._numbers = study.numbers()
         self._heard: dict[int, tuple[tuple[str | None, int], float]] = {}
         study.finished = False
+        self._leads = contextlib.ExitStack()
+        self._leads.enter_context(_beating(study.lead))
 
     def outcomes(self, rows: Sequence[np.ndarray], fidelity: float) -> Iterator[Outcome]:
         """See `Executor`."""
@@ -62,6 +68,7 @@ class SharedExecutor:
 
     def close(self, over: bool) -> None:
         """Leave the study; `over` lets the other machines go."""
+        self._leads.close()
         if over:
             self._study.finished = True
         self._study.close()
@@ -84,17 +91,29 @@ def help_with(study: WorkStudy, evaluate: Evaluate, seconds: float | None = None
     """Evaluate what is to be evaluated until the search is over; returns how many evaluations were made here.
 
     Raises:
-        NasError: nothing can be evaluated here, or the database is gone.
+        NasError: nothing can be evaluated here, the database is gone, or nothing is heard of the machine that searches.
     """
     reporter, made = reporter or Silent(), 0
+    leader, heard, said = study.leader, time.monotonic(), False  # what was heard last, and when
     while True:
         if evaluate_one(study, evaluate, seconds):
             made += 1
             reporter.advance(made)
-        elif study.finished:
+            continue
+        if study.finished:
             return made
-        else:
-            time.sleep(POLL_SECONDS)
+        if (now := study.leader) != leader:
+            leader, heard, said = now, time.monotonic(), False
+        silence = time.monotonic() - heard
+        if silence > PATIENCE_SECONDS:
+            raise NasError(
+                f"the machine that searches was not heard of for {silence / 60:.0f} minutes; go on with the search there, with "
+                "nas resume, then join it again"
+            )
+        if silence > DEAD_SECONDS and not said:
+            reporter.say("nothing is heard of the machine that searches; waiting until it goes on, with nas resume")
+            said = True
+        time.sleep(POLL_SECONDS)
 
 
 def evaluate_one(study: WorkStudy, evaluate: Evaluate, seconds: float | None = None) -> bool:
@@ -103,7 +122,7 @@ def evaluate_one(study: WorkStudy, evaluate: Evaluate, seconds: float | None = N
     if job is None:
         return False
     try:
-        with _heard(study, job):
+        with _beating(partial(study.beat, job), None if seconds is None else seconds + DEAD_SECONDS):
             outcome = measured(evaluate, job.row, job.fidelity, seconds)
     except BaseException:
         # Whatever ends this process is not the architecture's fault: others may have it at once.
@@ -115,19 +134,24 @@ def evaluate_one(study: WorkStudy, evaluate: Evaluate, seconds: float | None = N
 
 
 @contextlib.contextmanager
-def _heard(study: WorkStudy, job: Job) -> Iterator[None]:
-    """While inside, others hear of this evaluation."""
-    done = threading.Event()
+def _beating(beat: Callable[[int], None], seconds: float | None = None) -> Iterator[None]:
+    """While inside, others hear of this process.
 
-    def beat() -> None:
+    Args:
+        beat: lets them hear; takes how often it is called.
+        seconds: after which nothing more is heard, so that what cannot be interrupted is given to others.
+    """
+    done, begun = threading.Event(), time.monotonic()
+
+    def go_on() -> None:
         count = 0
-        while not done.wait(BEAT_SECONDS):
+        while not done.wait(BEAT_SECONDS) and (seconds is None or time.monotonic() - begun < seconds):
             count += 1
             # A database that is gone for a moment is told of by whoever needs it.
             with contextlib.suppress(NasError):
-                study.beat(job, count)
+                beat(count)
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=go_on, daemon=True)
     thread.start()
     try:
         yield

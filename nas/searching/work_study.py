@@ -172,6 +172,17 @@ class WorkStudy:
         with self._answering():
             self._storage.set_study_user_attr(self._study, "finished", value)
 
+    def lead(self, count: int) -> None:
+        """Let others hear that this process searches."""
+        with self._answering():
+            self._storage.set_study_user_attr(self._study, "leader", [self.me, count])
+
+    @property
+    def leader(self) -> Any:
+        """What was last heard of the process that searches; None before there was one."""
+        with self._answering():
+            return self._storage.get_study_user_attrs(self._study).get("leader")
+
     def close(self) -> None:
         """Let go of the connection."""
         self._storage.remove_session()

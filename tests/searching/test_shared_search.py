@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,9 +99,11 @@ def test_a_search_whose_leader_was_stopped_finds_what_was_made(file: str, folder
     first = SharedExecutor(study(file, "one"), stopping)  # type: ignore[arg-type]
     with pytest.raises(Stopped):
         searched(first, 8)
+    first.close(over=False)
     again = SharedExecutor(study(file, "one"), evaluation)
     assert_same(searched(again, 8), searched(alone, 8))
     assert len(evaluated(folder)) == len(set(evaluated(folder))) == 8
+    again.close(over=True)
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -121,6 +124,7 @@ def test_what_a_lost_machine_took_is_evaluated_again(
     begun = time.monotonic()
     assert len(list(outcomes)) == 2
     assert time.monotonic() - begun > 1.4
+    executor.close(over=True)
 
 
 def test_an_evaluation_that_loses_every_machine_fails(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +151,47 @@ def test_two_that_find_the_same_are_no_contradiction(file: str) -> None:
     assert not one.tell(slow, {"top1": 1.0})
     one.beat(slow, 3)
     assert one.outcome(number) == {"top1": 1.0}
+
+
+def test_an_evaluation_that_outlives_its_time_limit_is_given_to_others(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_search, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(shared_search, "DEAD_SECONDS", 0.3)
+    (row,) = SPACE.decisions.sample(np.random.default_rng(0), 1)
+    helping, over = study(file, "one"), threading.Event()
+    helping.put(row, 1.0)
+
+    def endless(row: np.ndarray) -> dict[str, float]:
+        over.wait(PATIENCE)
+        return {"top1": -1.0}
+
+    # Only the main thread can be interrupted.
+    helper = threading.Thread(target=shared_search.evaluate_one, args=(helping, endless, 0.1))
+    helper.start()
+    while not helping.running():
+        time.sleep(0.01)
+    executor = SharedExecutor(study(file, "one"), lambda row: {"top1": 1.0})
+    try:
+        assert list(executor.outcomes([row], 1.0)) == [{"top1": 1.0}]
+    finally:
+        over.set()
+        helper.join()
+        executor.close(over=True)
+
+
+def test_a_machine_that_helps_waits_while_the_search_is_heard_of_and_no_longer(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_search, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(shared_search, "PATIENCE_SECONDS", 0.5)
+    executor = SharedExecutor(study(file, "one"), stop)
+    ends = threading.Timer(1.5, executor.close, (True,))
+    ends.start()
+    assert help_with(study(file, "one"), stop) == 0
+    ends.join()
+    again = study(file, "one")
+    again.finished = False  # as a search leaves it that is killed
+    with pytest.raises(NasError, match="go on with the search there, with nas resume"):
+        help_with(again, stop)
 
 
 def test_what_stops_everybody_is_told_and_given_back(file: str) -> None:
