@@ -15,10 +15,11 @@ from nas.runs.carried import CarriedRun
 from nas.runs.config import RunConfig
 from nas.runs.manifest import Manifest
 from nas.runs.searched import is_given
+from nas.searching.databases import without_password
 from nas.searching.executor import Evaluate, Executor
 from nas.searching.ray_executor import RayExecutor, require_ray
 from nas.searching.shared_search import SharedExecutor
-from nas.searching.work_study import WorkStudy, without_password
+from nas.searching.work_study import WorkStudy
 
 HERE = "none"
 """The executor that is none: evaluations are made in the run's own process."""

@@ -15,7 +15,7 @@ from nas.base.errors import NasError
 from nas.base.files import read_sealed, write_sealed
 from nas.base.progress import Reporter
 from nas.runs.config import RunConfig
-from nas.searching.work_study import without_password
+from nas.searching.databases import without_password
 
 FORMAT = 1
 MANIFEST = "manifest.json"

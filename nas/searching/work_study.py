@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nas.architectures import SearchSpace
 from nas.base.errors import NasError
+from nas.searching.databases import answering, open_database
 from nas.searching.executor import Outcome
 from nas.searching.optuna_trials import row_in, written_out
 from nas.searching.problem import Objective, figure
@@ -51,20 +52,11 @@ class WorkStudy:
     """
 
     def __init__(self, url: str, name: str, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space, self._objectives, self._url = space, tuple(objectives), url
         self.me = f"{platform.node()}:{uuid.uuid4().hex[:12]}"
         self._identities: dict[int, int] = {}
+        self._storage = open_database(url)
         with self._answering():
-            try:
-                self._storage = optuna.storages.RDBStorage(_driver(url), engine_kwargs={"pool_pre_ping": True})
-            except ImportError as error:
-                raise NasError(
-                    f"no driver for {without_password(url)} is installed here; for PostgreSQL: "
-                    "pip install 'nas-toolkit[postgres]'"
-                ) from error
             self._study = self._opened(name)
 
     def put(self, row: npt.NDArray[np.uint8], fidelity: float) -> int:
@@ -158,8 +150,11 @@ class WorkStudy:
             trial = self._storage.get_trial(self._identity(number))
         if not trial.state.is_finished():
             return None
-        found = trial.user_attrs["outcome"]
-        return found if isinstance(found, str) else {str(name): float(value) for name, value in found.items()}
+        try:
+            found = trial.user_attrs["outcome"]
+            return found if isinstance(found, str) else {str(name): float(value) for name, value in found.items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _foreign(trial) from error
 
     @property
     def finished(self) -> bool:
@@ -210,30 +205,12 @@ class WorkStudy:
         try:
             return Job(trial.number, row_in(trial.user_attrs, self._space), float(trial.user_attrs["fidelity"]))
         except (KeyError, OverflowError, TypeError, ValueError) as error:
-            raise NasError(f"trial {trial.number} of the study in the database was not written by this program") from error
+            raise _foreign(trial) from error
 
-    @contextlib.contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Say what is wrong with the database in one sentence."""
-        import optuna
-        import sqlalchemy
-
-        try:
-            yield
-        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-            cause: Any = error.__cause__ or error
-            told = str(getattr(cause, "orig", None) or cause).strip().splitlines()
-            raise NasError(
-                f"database {without_password(self._url)} does not answer as it should: {told[0] if told else error!r}; see "
-                "that it runs, then go on"
-            ) from error
+    def _answering(self) -> AbstractContextManager[None]:
+        return answering(self._url)
 
 
-def without_password(url: str) -> str:
-    """The address of a database as it may be shown and kept."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1@", url)
-
-
-def _driver(url: str) -> str:
-    """The address with the driver that the extra installs, where none is named."""
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+def _foreign(trial: optuna.trial.FrozenTrial) -> NasError:
+    """What is said of a trial that another program added, or ended."""
+    return NasError(f"trial {trial.number} of the study in the database was not written by this program")

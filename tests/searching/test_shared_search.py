@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 from postgres_server import missing, running_server
 from shared_worker import SPACE, Evaluation, study
@@ -18,9 +19,9 @@ from tiny_search import at_most
 
 from nas.base.errors import NasError
 from nas.searching import ArrayHistory, Problem, search, shared_search
+from nas.searching.databases import without_password
 from nas.searching.shared_search import SharedExecutor, help_with
 from nas.searching.strategies.evolution import Evolution
-from nas.searching.work_study import without_password
 
 PATIENCE = 120
 
@@ -223,11 +224,24 @@ def test_a_database_that_does_not_answer_is_an_error(url: str, needle: str) -> N
     assert "secret" not in str(caught.value)
 
 
+def test_a_study_that_others_delete_or_change_is_told(file: str) -> None:
+    shared = study(file, "one")
+    ended, waiting = (shared.put(row, 1.0) for row in SPACE.decisions.sample(np.random.default_rng(0), 2))
+    shared._storage.set_trial_state_values(shared._identity(ended), optuna.trial.TrialState.FAIL)
+    with pytest.raises(NasError, match="trial 0 of the study in the database was not written by this program"):
+        shared.outcome(ended)
+    optuna.delete_study(study_name="one", storage=file)
+    for asked in (lambda: shared.outcome(waiting), shared.claim, lambda: shared.finished, lambda: shared.lead(1)):
+        with pytest.raises(NasError, match="no longer in database"):
+            asked()
+
+
 def test_passwords_are_not_shown() -> None:
     assert without_password("nas search --storage postgresql://me:secret@host:5432/x") == (
         "nas search --storage postgresql://me@host:5432/x"
     )
     assert without_password("sqlite:///file.db") == "sqlite:///file.db"
+    assert without_password("postgresql://me:pa/ss:word@host/x") == "postgresql://me@host/x"
 
 
 @pytest.fixture(scope="module")
