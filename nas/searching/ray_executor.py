@@ -58,11 +58,13 @@ class _Call:
 
     Attributes:
         place: of the architecture in its batch; None while the worker opens the run.
+        started: ready once the worker runs.
         begun: on this process's clock.
     """
 
     worker: Any
     place: int | None
+    started: Any = None
     begun: float = field(default_factory=time.monotonic)
 
 
@@ -96,6 +98,7 @@ class RayExecutor:
         self._idle: list[Any] = []
         self._lost = 0
         self._made: Any = None
+        self._actor: Any = None
         self._ours = False
 
     def outcomes(self, rows: Sequence[np.ndarray], fidelity: float) -> Iterator[Outcome]:
@@ -136,9 +139,8 @@ class RayExecutor:
         import ray
 
         now = time.monotonic()
+        self._require_started(now)
         for reference, call in list(self._calls.items()):
-            if call.place is None and now - call.begun > START_SECONDS and not self._idle and len(self._calls) == self._wanted:
-                raise NasError(f"no worker of the Ray cluster started within {START_SECONDS:.0f} s; are its processors taken?")
             if call.place is not None and self._seconds is not None and now - call.begun > self._seconds:
                 del self._calls[reference]
                 self._replace(call.worker)
@@ -162,6 +164,16 @@ class RayExecutor:
                 raise NasError(str(outcome))
             yield call.place, outcome
 
+    def _require_started(self, now: float) -> None:
+        """Raise NasError where no worker has come to run for long; opening the run may take as long as it takes."""
+        import ray
+
+        if self._idle or not all(call.place is None and now - call.begun > START_SECONDS for call in self._calls.values()):
+            return
+        ready, _ = ray.wait([call.started for call in self._calls.values()], num_returns=1, timeout=0)
+        if not ready:
+            raise NasError(f"no worker of the Ray cluster started within {START_SECONDS:.0f} s; are its processors taken?")
+
     def _died(self, call: _Call, error: Exception) -> Iterator[tuple[int, None]]:
         """Put another worker in the place of one that is gone."""
         self._lost += 1
@@ -181,11 +193,9 @@ class RayExecutor:
         self._start()
 
     def _start(self) -> None:
-        import ray
-
-        remote = ray.remote(num_cpus=1, num_gpus=1 if self._gpu else 0, max_restarts=0, max_task_retries=0)(Worker)
-        worker: Any = remote.remote()
-        self._calls[worker.open.remote(self._made)] = _Call(worker, None)
+        worker = self._actor.remote()
+        started = worker.__ray_ready__.remote()
+        self._calls[worker.open.remote(self._made)] = _Call(worker, None, started)
 
     def _join(self) -> None:
         """Connect, and start the workers."""
@@ -204,6 +214,7 @@ class RayExecutor:
         if most < 1:
             raise NasError(f"the Ray cluster has no {kind}; it has: {', '.join(sorted(there)) or 'nothing'}")
         self._wanted = min(self._wanted or most, most)
+        self._actor = ray.remote(num_cpus=1, num_gpus=1 if self._gpu else 0, max_restarts=0, max_task_retries=0)(Worker)
         self._made = ray.put(self._carry())
         self._reporter.say(f"evaluating with {self._wanted} Ray workers on {len(ray.nodes())} machines")
         for _ in range(self._wanted):
