@@ -72,7 +72,7 @@ def open_evaluation(manifest: Manifest, supernet: Path | None, scratch: Path) ->
         NasError: the space, the data or the device are not there, or are not those of the run.
     """
     config = manifest.config if supernet is None else manifest.config.model_copy(update={"supernet": str(supernet)})
-    setting = prepare(config, space_of(manifest))
+    setting = prepare(config, space_of(manifest), left_out=manifest.data.get("left_out"))
     if setting.data.fingerprint != manifest.data["fingerprint"]:
         raise NasError(f"the data at {manifest.data['source']} is not that with which the run began")
     steps = manifest.plan["steps"]
