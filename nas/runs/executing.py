@@ -45,6 +45,11 @@ def check_executor(config: RunConfig) -> None:
             "a space that was given as an object cannot be found on other machines; put it into a file, and name that: "
             "path/to/file.py:NAME"
         )
+    if is_given(config.data):
+        raise NasError(
+            "a data set that was given as an object cannot be read on other machines; write its images into a folder, or list "
+            "them in a CSV file, and name that"
+        )
     if config.storage is not None and "://" not in config.storage:
         raise NasError(
             f"--storage takes the address of a database, such as postgresql://user@host/name; given {config.storage}"

@@ -198,3 +198,8 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(NasError, match=r"nas-toolkit\[ray\]"):
         jobs.search("mbconv", executor="ray")
+
+
+def test_data_that_other_machines_cannot_read_are_refused() -> None:
+    with pytest.raises(NasError, match="a data set that was given as an object cannot be read on other machines"):
+        jobs.search("mbconv", data=[(torch.zeros(3, 8, 8), 0)], storage="postgresql://a@b/c")
