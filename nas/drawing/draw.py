@@ -9,8 +9,9 @@ from nas.base.units import COUNT
 from nas.drawing.measure import require_matplotlib, text_width
 from nas.drawing.network import network_graph
 from nas.drawing.page import page
-from nas.drawing.paint import check_suffix, paint
+from nas.drawing.paint import paint
 from nas.drawing.panels import network_scene, own_scenes
+from nas.drawing.picture import check_suffix
 from nas.supernet import Space, Task
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.base.files import replacing
-from nas.drawing.measure import require_matplotlib
-from nas.drawing.paint import COLOURS, DOTS, FAINT, INK, METADATA, SETTINGS, check_suffix
+from nas.drawing.paint import COLOURS, FAINT, INK
+from nas.drawing.picture import chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,28 +35,16 @@ def draw_efficiency(found: Mapping[str, Any], path: Path) -> None:
     Raises:
         NasError: another kind of file, no matplotlib, or a file that cannot be written.
     """
-    suffix = check_suffix(path)
-    require_matplotlib()
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     machine = found["machine"]
     title = f"{found['space']}, {found['name']}: efficiency on {machine['name']}"
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**SETTINGS, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-        figure = Figure(figsize=SIZE, facecolor="white", layout="constrained")
+    with chart(path, title, SIZE) as figure:
         upper, lower = figure.subplots(2, 1, height_ratios=(3.2, 1.0))
         _waterline(upper, found)
         _gap(lower, found)
-        figure.suptitle(title, fontsize=11, x=0.01, ha="left")
         note = (
             f"{machine['gflops']:.3g} Gop/s, {machine['gbs']:.3g} GB/s, ridge point {machine['ridge']:.3g} operations a byte; "
         )
         figure.supxlabel(note + f"{found['at']}, {found['dtype']}, batch 1", fontsize=8, color=FAINT, x=0.01, ha="left")
-        metadata = {**METADATA[suffix], **({"Title": title} if suffix != ".pdf" else {})}
-        with replacing(path) as beside:
-            figure.savefig(beside, format=suffix[1:], dpi=DOTS if suffix == ".png" else 72, metadata=metadata)
 
 
 def _waterline(axes: Axes, found: Mapping[str, Any]) -> None:

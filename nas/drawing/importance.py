@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.base.files import replacing
-from nas.drawing.measure import require_matplotlib
-from nas.drawing.paint import COLOURS, DOTS, FAINT, METADATA, SETTINGS, check_suffix
+from nas.drawing.paint import COLOURS, FAINT
+from nas.drawing.picture import chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,30 +28,18 @@ def draw_importance(explained: Mapping[str, Any], path: Path) -> None:
     Raises:
         NasError: another kind of file, no matplotlib, or a file that cannot be written.
     """
-    suffix = check_suffix(path)
-    require_matplotlib()
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     decisions, units = explained["decisions"], explained["units"]
     rows = max(len(decisions), len(units), 4)
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**SETTINGS, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-        figure = Figure(figsize=(WIDTH, MARGIN + LINE * rows), facecolor="white", layout="constrained")
+    title = f"{explained['space']}: what mattered for {explained['metric']} in {explained['evaluations']} evaluations"
+    with chart(path, title, (WIDTH, MARGIN + LINE * rows)) as figure:
         panels = figure.subplots(1, 2)
         _decisions(panels[0], decisions, explained)
         _units(panels[1], units, explained)
-        title = f"{explained['space']}: what mattered for {explained['metric']} in {explained['evaluations']} evaluations"
-        figure.suptitle(title, fontsize=11, x=0.01, ha="left")
         tau = explained["quality"]["kendall_tau"]
         note = f"Kendall tau of {explained['predictor']} on architectures that it has not seen: {tau:.2f}"
         low = explained["warning"] is not None
         note += ", too low for its importances and modules to mean much" * low
         figure.supxlabel(note, fontsize=8, color=LOW if low else FAINT, x=0.01, ha="left")
-        metadata = {**METADATA[suffix], **({"Title": title} if suffix != ".pdf" else {})}
-        with replacing(path) as beside:
-            figure.savefig(beside, format=suffix[1:], dpi=DOTS if suffix == ".png" else 72, metadata=metadata)
 
 
 def _decisions(axes: Axes, decisions: Sequence[Mapping[str, Any]], explained: Mapping[str, Any]) -> None:

@@ -1,38 +1,17 @@
-"""Painting a page with matplotlib, which is imported here alone and only when something is drawn."""
+"""Painting a page with matplotlib."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nas.base.errors import NasError
-from nas.base.files import replacing
 from nas.drawing.curves import head, outline
-from nas.drawing.measure import FONT, require_matplotlib
 from nas.drawing.page import SWATCH, Page
+from nas.drawing.picture import picture
 from nas.drawing.scene import LINE, PADDING, Box, Text, Wire
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-SUFFIXES = (".svg", ".png", ".pdf")
-
-DOTS = 144
-"""Dots per inch of a PNG."""
-
-SETTINGS: dict[Any, Any] = {
-    "svg.hashsalt": "nas",
-    "svg.fonttype": "path",
-    "font.family": FONT,
-    "pdf.fonttype": 42,
-}
-"""The same page gives the same file, and letters are outlines, so that it looks the same wherever it is shown."""
-
-METADATA: dict[str, dict[str, Any]] = {
-    ".svg": {"Date": None, "Creator": None},
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
 
 COLOURS = (
     "#4878b0", "#d9822b", "#4f9a51", "#b8524f", "#8a6db1", "#8a6d52", "#c46aa4", "#5f7380",
@@ -43,30 +22,13 @@ COLOURS = (
 INK, FAINT, WIRE, SKIP, PLAIN = "#1c1f23", "#5c646c", "#50575e", "#c05621", "#7a828a"
 
 
-def check_suffix(path: Path) -> str:
-    """The kind of file that a name asks for. Raises NasError for one that cannot be written."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        given = f"'{path.suffix}'" if path.suffix else "no suffix"
-        raise NasError(f"a picture is written as {', '.join(SUFFIXES)}; {path} has {given}")
-    return suffix
-
-
 def paint(page: Page, path: Path) -> None:
     """Write a page as SVG, PNG or PDF by the file's suffix, whole or not at all.
 
     Raises:
         NasError: another suffix, no matplotlib, or a file that cannot be written.
     """
-    suffix = check_suffix(path)
-    require_matplotlib()
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(SETTINGS)
-        figure = Figure(figsize=(page.width / 72, page.height / 72), dpi=72, facecolor="white")
+    with picture(path, page.title, (page.width / 72, page.height / 72), dpi=72) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.set_xlim(0, page.width)
@@ -80,9 +42,6 @@ def paint(page: Page, path: Path) -> None:
             _rectangle(axes, x, y, SWATCH, SWATCH, 2.0, colours[kind])
         for text, (x, y) in page.texts:
             _text(axes, text, x, y, "left")
-        metadata = {**METADATA[suffix], **({"Title": page.title} if suffix != ".pdf" else {})}
-        with replacing(path) as beside:
-            figure.savefig(beside, format=suffix[1:], dpi=DOTS if suffix == ".png" else 72, metadata=metadata)
 
 
 def _box(axes: Axes, box: Box, colour: str) -> None:

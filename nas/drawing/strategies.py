@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nas.base.files import replacing
-from nas.drawing.measure import require_matplotlib
-from nas.drawing.paint import COLOURS, DOTS, METADATA, SETTINGS, check_suffix
+from nas.drawing.paint import COLOURS
+from nas.drawing.picture import chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,24 +51,11 @@ def draw_curves(panels: Sequence[Panel], path: Path, title: str) -> None:
     Raises:
         NasError: another kind of file, no matplotlib, or a file that cannot be written.
     """
-    suffix = check_suffix(path)
-    require_matplotlib()
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**SETTINGS, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-        size = (WIDTH * len(panels) + LEGEND, HEIGHT)
-        figure = Figure(figsize=size, facecolor="white", layout="constrained")
+    with chart(path, title, (WIDTH * len(panels) + LEGEND, HEIGHT)) as figure:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):
             _draw(axis, panel)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
-        figure.suptitle(title, fontsize=11, x=0.01, ha="left")
-        metadata = {**METADATA[suffix], **({"Title": title} if suffix != ".pdf" else {})}
-        with replacing(path) as beside:
-            figure.savefig(beside, format=suffix[1:], dpi=DOTS if suffix == ".png" else 72, metadata=metadata)
 
 
 def _draw(axis: Axes, panel: Panel) -> None:

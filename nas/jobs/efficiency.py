@@ -10,7 +10,7 @@ from nas.costs import devices
 from nas.costs.roofline import Machine, Work, joined, least_seconds, waterline, works
 from nas.drawing import draw_efficiency
 from nas.drawing.measure import require_matplotlib
-from nas.drawing.paint import check_suffix
+from nas.drawing.picture import check_suffix
 from nas.elastic import Walk
 from nas.jobs.chosen import Chosen, chosen
 from nas.jobs.machine import measure_machine, measure_network

@@ -10,7 +10,7 @@ from nas.base.errors import NasError
 from nas.base.progress import Reporter
 from nas.drawing import draw_importance
 from nas.drawing.measure import require_matplotlib
-from nas.drawing.paint import check_suffix
+from nas.drawing.picture import check_suffix
 from nas.runs.explained import FOLDS, explain_run
 from nas.supernet import Space
 
