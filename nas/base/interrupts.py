@@ -34,6 +34,10 @@ def held_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+class _OutOfTime(BaseException):
+    """No `Exception`, and no `OSError` as `TimeoutError` is one: what runs must not take it for a file that cannot be read."""
+
+
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raises TimeoutError in what runs inside once so many seconds have passed.
@@ -43,7 +47,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     """
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"not done after {seconds:g} s, the time limit of an evaluation")
+        raise _OutOfTime
 
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
@@ -52,6 +56,13 @@ def time_limit(seconds: float) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
+    except _OutOfTime:
+        raise out_of_time(seconds) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def out_of_time(seconds: float) -> TimeoutError:
+    """What is said of an evaluation that its time limit ended."""
+    return TimeoutError(f"not done after {seconds:g} s, the time limit of an evaluation")

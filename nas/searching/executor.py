@@ -61,5 +61,10 @@ def measured(evaluate: Evaluate, row: np.ndarray, fidelity: float, seconds: floa
         raise
     except Exception as error:
         # Whatever a network of a user's own does wrong, the others may be right.
-        return f"{type(error).__name__}: {error}"
+        return failure(error)
     return next((f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)), metrics)
+
+
+def failure(error: Exception) -> str:
+    """Why there are no metrics, as it is recorded."""
+    return f"{type(error).__name__}: {error}"

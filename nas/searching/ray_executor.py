@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from nas.base.errors import NasError
+from nas.base.interrupts import out_of_time
 from nas.base.progress import Reporter, Silent
-from nas.searching.executor import Evaluate, Outcome, measured
+from nas.searching.executor import Evaluate, Outcome, failure, measured
 
 TRIES = 3
 """Workers that one architecture, or the opening of the run, may cost before it counts as failed."""
@@ -39,7 +40,7 @@ class Worker:
         try:
             self._evaluate = make()
         except Exception as error:
-            told = str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
+            told = str(error) if isinstance(error, NasError) else failure(error)
             return f"on {platform.node()}: {told}"
         return None
 
@@ -144,7 +145,7 @@ class RayExecutor:
             if call.place is not None and self._seconds is not None and now - call.begun > self._seconds:
                 del self._calls[reference]
                 self._replace(call.worker)
-                yield call.place, f"TimeoutError: not done after {self._seconds:g} s, the time limit of an evaluation"
+                yield call.place, failure(out_of_time(self._seconds))
         ready, _ = ray.wait(list(self._calls), num_returns=1, timeout=1.0)
         for reference in ready:
             call = self._calls.pop(reference)
