@@ -113,3 +113,9 @@ def test_without_weights_classes_are_scored_as_ever() -> None:
     scores, classes = torch.randn((10, 3), generator=torch.Generator().manual_seed(0)), torch.arange(10) % 3
     task = Classification(("a", "b", "c"))
     assert torch.equal(task.loss(scores, classes, 0.1), F.cross_entropy(scores, classes, label_smoothing=0.1))
+
+
+@pytest.mark.parametrize("task", [Regression(("a",)), MultiLabel(("a",)), MultiLabel(("a",), ((2.0, 0.5),))])
+def test_targets_are_not_rounded_to_the_precision_of_scores(task: LearningTask) -> None:
+    scores, targets = torch.tensor([[0.5], [2.0]]), torch.tensor([[0.123456], [0.987654]])
+    assert float(task.loss(scores.bfloat16(), targets)) == pytest.approx(float(task.loss(scores, targets)), rel=1e-6)

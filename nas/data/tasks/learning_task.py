@@ -131,3 +131,9 @@ class LearningTask(ABC):
     def describe(self) -> dict[str, Any]:
         """What a manifest says of it."""
         return {"task": self.kind, "metric": self.headline.name}
+
+
+def widened(scores: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both in the wider of their types: rounded to the half precision of scores, targets would be other numbers."""
+    wide = torch.promote_types(scores.dtype, targets.dtype)
+    return scores.to(wide), targets.to(wide)

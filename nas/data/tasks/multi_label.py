@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from nas.base.errors import NasError
 from nas.data.tasks.gathered import Gathered
-from nas.data.tasks.learning_task import LOSS, LearningTask, Metric, Targets
+from nas.data.tasks.learning_task import LOSS, LearningTask, Metric, Targets, widened
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class MultiLabel(LearningTask):
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
         """Binary cross-entropy, the mean over images and labels; labels are not smoothed."""
+        scores, targets = widened(scores, targets)
         if self.weights is None:
-            return F.binary_cross_entropy_with_logits(scores, targets.to(scores.dtype))
+            return F.binary_cross_entropy_with_logits(scores, targets)
         present, absent = scores.new_tensor(self.weights).unbind(1)
-        targets = targets.to(scores.dtype)
         return -(present * targets * F.logsigmoid(scores) + absent * (1 - targets) * F.logsigmoid(-scores)).mean()
 
     def meter(self) -> Gathered:

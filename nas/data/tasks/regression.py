@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from nas.base.errors import NasError
 from nas.data.tasks.gathered import Gathered
-from nas.data.tasks.learning_task import LOSS, LearningTask, Metric, Targets
+from nas.data.tasks.learning_task import LOSS, LearningTask, Metric, Targets, widened
 
 QUANTILES = 10
 """Groups of images by the size of their first number, of which splits take in proportion."""
@@ -43,7 +43,7 @@ class Regression(LearningTask):
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
         """Mean squared error over images and columns; nothing is smoothed."""
-        return F.mse_loss(scores, targets.to(scores.dtype))
+        return F.mse_loss(*widened(scores, targets))
 
     def meter(self) -> Gathered:
         """See `LearningTask`; 'r2' is the mean over the columns, 'rmse' in their units, all columns together."""
