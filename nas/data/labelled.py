@@ -54,7 +54,7 @@ class Labelled:
     Attributes:
         split: which: train, validation, test or all.
         own: whether they are of the data that the network was trained on, in the splits of its training.
-        left_out: of the whole source, images that cannot be decoded, by name, with the reason.
+        left_out: images of it that cannot be decoded, by name, with the reason; where they are `own`, of all splits.
     """
 
     name: str
@@ -112,15 +112,20 @@ def load_labelled(
     if reading.task not in (None, expected.task.kind):
         raise NasError(f"--task {reading.task} was asked, and the network learned {expected.task.kind}; leave it out")
     own = _own(source, expected, reading, reporter)
-    read = own or _foreign(source, expected, reading, reporter)
-    found = read.parts
-    chosen = split or ("test" if "test" in found else ALL)
-    if chosen != ALL and chosen not in found:
-        raise NasError(
-            f"{source} has no {chosen} split; it has {' and '.join(found)}: ask for one of these, or for --split {ALL}"
-        )
-    parts = tuple(found.values()) if chosen == ALL else (found[chosen],)
+    read = own or _foreign(source, expected, split, reading, reporter)
+    chosen = _chosen(source, split, read.parts)
+    parts = tuple(read.parts.values()) if chosen == ALL else (read.parts[chosen],)
     return Labelled(read.name, chosen, own is not None, parts, expected, read.left_out)
+
+
+def _chosen(source: Any, split: str | None, parts: Mapping[str, Any]) -> str:
+    """Which of a source's splits is scored. Raises NasError where it lacks the one that is asked for."""
+    chosen = split or ("test" if "test" in parts else ALL)
+    if chosen != ALL and chosen not in parts:
+        raise NasError(
+            f"{source} has no {chosen} split; it has {' and '.join(parts)}: ask for one of these, or for --split {ALL}"
+        )
+    return chosen
 
 
 def _own(source: Any, expected: Expected, reading: Reading, reporter: Reporter | None) -> _Read | None:
@@ -134,7 +139,10 @@ def _own(source: Any, expected: Expected, reading: Reading, reporter: Reporter |
     given: dict[str, Any] = {"seed": expected.seed, "channels": expected.channels, "colours": expected.colours}
     given |= {"reading": as_trained, "reporter": reporter}
     try:
-        data = load_data(source, resolution=expected.trained_resolution, **given)
+        data = load_data(source, resolution=expected.trained_resolution, left_out=(), **given)
+        if data.fingerprint != expected.fingerprint:
+            # Corrupt images may be what differs; to find them every image is decoded.
+            data = load_data(source, resolution=expected.trained_resolution, **given)
         if data.fingerprint != expected.fingerprint:
             return None
         if expected.resolution != expected.trained_resolution:
@@ -144,8 +152,8 @@ def _own(source: Any, expected: Expected, reading: Reading, reporter: Reporter |
     return _Read(data.name, data.splits, data.left_out)
 
 
-def _foreign(source: Any, expected: Expected, reading: Reading, reporter: Reporter | None) -> _Read:
-    """Any other data; what has no splits is all 'train'. Images that cannot be decoded are left out."""
+def _foreign(source: Any, expected: Expected, split: str | None, reading: Reading, reporter: Reporter | None) -> _Read:
+    """What is to be scored of any other data; what has no splits is all 'train'. Images that cannot be decoded are left out."""
     task = expected.task
     if isinstance(source, str) and source == DIGITS:
         images, labels = read_digits(expected.resolution)
@@ -157,9 +165,11 @@ def _foreign(source: Any, expected: Expected, reading: Reading, reporter: Report
     else:
         found, name = read_given(source, reading, task), name_of(source)
     found = _as_known(source, found, task)
+    chosen = _chosen(source, split, found.parts)
     parts = {
         name: LazySplit(part.pictures, np.arange(len(part.labels)), part.labels, expected.channels, expected.resolution)
         for name, part in found.parts.items()
+        if chosen in (ALL, name)
     }
     # Nothing is learned from them, so that a class may be gone altogether.
     kept, left_out = leave_out(parts, None, None, reporter)
