@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def _lines(path: Path) -> Iterator[list[str]]:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return iter(list(csv.reader(io.StringIO(content.decode("utf-8-sig")))))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise NasError(f"table {path} cannot be read: {error}; give a CSV file with a column 'architecture'") from error
 
 

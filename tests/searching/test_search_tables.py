@@ -104,6 +104,11 @@ def test_a_file_that_is_no_table_is_explained(cells: Space, tmp_path: Path, cont
         read_table(tmp_path / "results.csv", cells)
     with pytest.raises(NasError, match="cannot be read"):
         read_table(tmp_path / "missing.csv", cells)
+    whole = gzip.compress(content.encode())
+    for damaged in (b"plain", whole[:-9], whole[:10] + b"\xff" * 20):
+        (tmp_path / "results.csv.gz").write_bytes(damaged)
+        with pytest.raises(NasError, match="cannot be read"):
+            read_table(tmp_path / "results.csv.gz", cells)
 
 
 def test_spaces_read_json_known_names_and_their_own_notation(cells: Space, mbconv: Space) -> None:
