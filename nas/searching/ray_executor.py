@@ -22,8 +22,8 @@ from nas.searching.executor import Evaluate, Outcome, failure, measured
 TRIES = 3
 """Workers that one architecture, or the opening of the run, may cost before it counts as failed."""
 
-START_SECONDS = 300.0
-"""After which a cluster on which no worker has started is given up."""
+START_SECONDS = 900.0
+"""After which a cluster on which no worker has started is given up. On a busy machine the imports alone take minutes."""
 
 Make = Callable[[], Evaluate]
 """Makes the evaluation, in the worker; it travels there."""

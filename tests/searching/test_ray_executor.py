@@ -15,7 +15,7 @@ from tiny_search import at_most, decisions, linear
 
 from nas.architectures import SearchSpace
 from nas.base.errors import NasError
-from nas.searching import ArrayHistory, Problem, search
+from nas.searching import ArrayHistory, Problem, ray_executor, search
 from nas.searching.ray_executor import RayExecutor
 from nas.searching.strategies.evolution import Evolution
 
@@ -83,6 +83,12 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a worker takes to start is the machine's affair: on a busy one it was three minutes."""
+    monkeypatch.setattr(ray_executor, "START_SECONDS", 3600.0)
+
+
 def assert_same(first: ArrayHistory, second: ArrayHistory) -> None:
     np.testing.assert_array_equal(first.rows(), second.rows())
     np.testing.assert_array_equal(first.scores(), second.scores())
@@ -131,3 +137,18 @@ def deadly() -> Callable[..., Mapping[str, float]]:
 def test_workers_that_all_die_end_the_search() -> None:
     with pytest.raises(NasError, match="die one after the other"):
         on_ray(deadly, 12)
+
+
+class Blocker:
+    """Takes all processors."""
+
+
+def test_a_cluster_whose_processors_are_taken_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_executor, "START_SECONDS", 1.0)
+    blocker = ray.remote(num_cpus=2)(Blocker).remote()
+    try:
+        ray.get(blocker.__ray_ready__.remote())
+        with pytest.raises(NasError, match="no worker of the Ray cluster started"):
+            on_ray(deadly, 12)
+    finally:
+        ray.kill(blocker)
