@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ from nas.base.errors import NasError
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+
+OPENINGS, OPENING_SECONDS = 5, 0.5
+"""How often a database is opened while others make its tables, and how long after one another."""
 
 
 def open_database(url: str) -> RDBStorage:
@@ -27,11 +31,25 @@ def open_database(url: str) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with answering(url):
         try:
-            return optuna.storages.RDBStorage(_driver(url), engine_kwargs={"pool_pre_ping": True})
+            return _storage(url, OPENINGS)
         except ImportError as error:
             raise NasError(
                 f"no driver for {without_password(url)} is installed here; for PostgreSQL: pip install 'nas-toolkit[postgres]'"
             ) from error
+
+
+def _storage(url: str, tries: int) -> RDBStorage:
+    import optuna
+    import sqlalchemy
+
+    try:
+        return optuna.storages.RDBStorage(_driver(url), engine_kwargs={"pool_pre_ping": True})
+    except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError):
+        # Of machines that begin at once in a new database each makes the tables, and one succeeds.
+        if tries == 1:
+            raise
+    time.sleep(OPENING_SECONDS)
+    return _storage(url, tries - 1)
 
 
 @contextlib.contextmanager

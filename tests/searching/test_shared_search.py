@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,23 @@ def server() -> Iterator[str]:
         pytest.skip(reason)
     with running_server() as url:
         yield url
+
+
+@pytest.mark.slow
+def test_machines_that_begin_at_once_in_a_new_database_all_begin(server: str) -> None:
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("create database fresh")
+    fresh = f"{server.rpartition('/')[0]}/fresh"
+    begin = threading.Barrier(5)
+
+    def open_it(_: int) -> bool:
+        begin.wait()
+        return study(fresh, "one").finished
+
+    with ThreadPoolExecutor(5) as pool:
+        assert list(pool.map(open_it, range(5))) == [False] * 5
 
 
 def helper(url: str, name: str, folder: Path, seconds: float) -> subprocess.Popen[str]:
