@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from onnx_stand_in import without_exporter
+from postgres_server import missing, running_server
 
 from nas.architectures.decisions import Rows
 from nas.supernet import Space, open_space
@@ -41,3 +43,20 @@ def mbconv_rows(mbconv: Space) -> Rows:
     """400 random architectures of it, then the smallest and the largest."""
     drawn = mbconv.decisions.sample(np.random.default_rng(7), 400)
     return np.asfortranarray(np.concatenate([drawn, mbconv.encode([mbconv.smallest, mbconv.largest])]))
+
+
+@pytest.fixture
+def without_onnx() -> Iterator[None]:
+    """The ONNX files of runs are empty: what is looked at is not in them."""
+    with without_exporter():
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL database, where there is such a server."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with running_server() as url:
+        yield url

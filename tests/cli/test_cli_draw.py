@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from onnx_stand_in import without_exporter
 from typer.testing import CliRunner
 
 from nas.cli.app import app
@@ -59,11 +60,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn") / "run"
     (folder.parent / "tiny.py").write_text(OWN)
     space = f"{folder.parent / 'tiny.py'}:Tiny"
-    code, _, err = invoke(
-        "search", "--space", space, "--steps", "1",
-        "--evaluations", "1", "--resolution", "8", "--compute", "cpu", "--out", str(folder),
-        "--validation-images", "20", "--calibration-images", "20",
-    )  # fmt: skip
+    with without_exporter():
+        code, _, err = invoke(
+            "search", "--space", space, "--steps", "1",
+            "--evaluations", "1", "--resolution", "8", "--compute", "cpu", "--out", str(folder),
+            "--validation-images", "20", "--calibration-images", "20",
+        )  # fmt: skip
     assert code == 0, err
     return folder
 

@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner
 
 from nas.cli.app import app
-from nas.exporting.onnx_file import Comparison
 from nas.searching import strategy_names
 from nas.supernet import open_space
 
@@ -68,15 +67,12 @@ def bound(space: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_onnx")
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("strategy", strategy_names())
-def test_a_strategy_searches_a_supernet(
-    strategy: str, space: str, supernets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_strategy_searches_a_supernet(strategy: str, space: str, supernets: dict[str, Path], tmp_path: Path) -> None:
     if strategy == "optuna:cmaes" and not importlib.util.find_spec("cmaes"):
         pytest.skip("the package cmaes is not installed")
-    # The file is of the winner whatever found it, and other tests write it.
-    monkeypatch.setattr("nas.jobs.product.write_onnx", lambda *_: Comparison(18, {}, 0.0, 1e-4, True, 0.0))
     words = ["search", "--space", space, "--supernet", str(supernets[space]), "--strategy", strategy]
     words += ["--evaluations", str(EVALUATIONS), "--validation-images", "16", "--calibration-images", "8"]
     words += ["--out", str(tmp_path / "run"), "--json"]

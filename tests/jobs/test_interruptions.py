@@ -49,6 +49,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_killed_in_training_and_in_search(uninterrupted: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     checkpoint, study = folder / "checkpoint.safetensors", folder / "study.journal"
@@ -69,6 +70,7 @@ def test_a_finished_run_is_returned_as_it_is(uninterrupted: Path) -> None:
     assert (uninterrupted / "results.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("without_onnx")
 def test_the_supernet_serves_another_search(uninterrupted: Path, tmp_path: Path) -> None:
     run = jobs.search(
         "mbconv", ["macs<=200M"], supernet=str(uninterrupted), evaluations=3, out=tmp_path / "second", strategy="random"

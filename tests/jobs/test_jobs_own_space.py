@@ -35,6 +35,8 @@ class Tiny(nn.Module):
         return self.head(torch.relu(self.conv(x)).mean((2, 3)))
 """
 
+pytestmark = pytest.mark.usefixtures("without_onnx")
+
 BUDGET: dict[str, Any] = {
     "steps": 2,
     "evaluations": 2,

@@ -25,6 +25,8 @@ from nas.jobs.data_report import class_lines
 from nas.runs import RunConfig, prepare
 from nas.searching.evaluate import score
 
+pytestmark = pytest.mark.usefixtures("without_onnx")
+
 BUDGET: dict[str, Any] = {
     "steps": 3,
     "evaluations": 2,

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx_stand_in import without_exporter
 from shapes_run import BUDGET, CLASSES, SOURCE, fill, picture
 from typer.testing import CliRunner
 
 from nas import jobs
 from nas.base.errors import NasError
 from nas.cli.app import app
-from nas.exporting import Comparison, Preprocessing, preprocessing_of
+from nas.exporting import Preprocessing, preprocessing_of
 from nas.measuring.formats import every_format
 from nas.runs.manifest import read_manifest, write_manifest
 from nas.supernet.weights import load_tensors
@@ -38,28 +39,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "space.py").write_text(SOURCE)
     fill(folder / "photos", 40)
     jobs.search(f"{folder / 'space.py'}:Tiny", data=folder / "photos", out=folder / "run", **BUDGET)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nas.jobs.product.write_onnx", copying(folder / "run" / "model.onnx"))
+    with without_exporter(folder / "run" / "model.onnx"):
         jobs.export(folder / "run", formats=INSTALLED, calibration_images=48)
     return folder
 
 
-def copying(file: Path) -> Callable[[Any, Path, Any], Comparison]:
-    """Stands in for torch's exporter, which takes seconds to write an ONNX file that is there already."""
-    content = file.read_bytes()
-
-    def write(product: Any, path: Path, data: Any) -> Comparison:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-        return Comparison(18, {}, 0.0, 1e-4, True)
-
-    return write
-
-
 @pytest.fixture
-def copied_onnx(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def copied_onnx(made: Path) -> Iterator[None]:
     """Exports in a test copy the ONNX file."""
-    monkeypatch.setattr("nas.jobs.product.write_onnx", copying(made / "run" / "model.onnx"))
+    with without_exporter(made / "run" / "model.onnx"):
+        yield
 
 
 def results(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnx_stand_in import without_exporter
 from PIL import Image
 from shapes_run import SOURCE, fill
 from torch.utils.data import TensorDataset
@@ -19,22 +21,10 @@ from typer.testing import CliRunner
 import nas
 from nas.cli.app import app
 from nas.data.batches import TrainingBatches
-from nas.exporting import Comparison, preprocessing_of
+from nas.exporting import preprocessing_of
 
 BUDGET: dict[str, Any] = {"steps": 30, "evaluations": 2, "strategy": "random", "compute": "cpu"}
 COUNT = 60
-
-
-def copying(file: Path) -> Any:
-    """Stands in for torch's exporter, which takes seconds: the file that is there already, or none."""
-    content = file.read_bytes() if file.exists() else b""
-
-    def write(product: Any, path: Path, data: Any) -> Comparison:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-        return Comparison(18, {}, 0.0, 1e-4, True)
-
-    return write
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +47,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = {"task": "regression", "label_columns": ("age", "size")}
     common = {**BUDGET, "settings": {"batch_size": 16, "norm_affine": True}}
     nas.search(space, data=folder / "numbers.csv", out=folder / "numbers", **columns, **common)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nas.jobs.product.write_onnx", copying(folder / "numbers" / "model.onnx"))
+    with without_exporter(folder / "numbers" / "model.onnx"):
         nas.export(folder / "numbers", formats=["onnx-int8"])
         nas.search(space, data=folder / "labels.csv", out=folder / "labels", class_weights="balanced", **common)
     return folder
 
 
 @pytest.fixture(autouse=True)
-def copied_onnx(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.jobs.product.write_onnx", copying(made / "numbers" / "model.onnx"))
+def copied_onnx(made: Path) -> Iterator[None]:
+    with without_exporter(made / "numbers" / "model.onnx"):
+        yield
 
 
 def results(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from onnx_stand_in import without_exporter
 from shapes_run import BUDGET, SOURCE, fill
 from torch import nn
 from typer.testing import CliRunner
@@ -16,12 +17,13 @@ from typer.testing import CliRunner
 from nas import jobs
 from nas.base.errors import NasError
 from nas.cli.app import app
-from nas.exporting.comparison import Comparison
 from nas.runs import read_manifest
 from nas.runs.manifest import write_manifest
 from nas.runs.retraining import recipe_for
 from nas.supernet.weights import load_tensors
 from nas.training import Distilled, Stepper, settle_norms
+
+pytestmark = pytest.mark.usefixtures("without_onnx")
 
 STEPS = 12
 
@@ -32,20 +34,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("retraining")
     (folder / "space.py").write_text(SOURCE)
     fill(folder / "photos", 40)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nas.jobs.product.write_onnx", written)
+    with without_exporter():
         jobs.search(f"{folder / 'space.py'}:Tiny", data=folder / "photos", out=folder / "run", **BUDGET)
     return folder
-
-
-def written(product: Any, path: Path, data: Any) -> Comparison:
-    """In place of the ONNX file, which other tests write."""
-    return Comparison(18, {}, 0.0, 1e-4, True)
-
-
-@pytest.fixture(autouse=True)
-def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.jobs.product.write_onnx", written)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

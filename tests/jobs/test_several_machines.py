@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from onnx_stand_in import without_exporter
+from two_convolutions import write_space
 from typer.testing import CliRunner
 
 from nas import jobs
 from nas.base.errors import NasError
 from nas.cli.app import app
-from nas.runs import RunFolder, read_manifest
+from nas.runs import RunConfig, RunFolder, read_manifest
 from nas.runs.carried import carried
 from nas.runs.executing import study_name
+from nas.runs.manifest import new_manifest
 from nas.searching import StudyHistory
 from nas.supernet import open_space
-
-SPACE = """
-import torch
-from torch import nn
-
-import nas
-from nas.elastic import ElasticConv2d, ElasticLinear
-
-
-class Tiny(nn.Module):
-    task = nas.Task(1, 8, 10)
-
-    def __init__(self, task):
-        super().__init__()
-        first, second = nas.Choice("first", (4, 8, 12, 16)), nas.Choice("second", (4, 8, 12, 16))
-        self.one, self.two = ElasticConv2d(task.channels, first, 3), ElasticConv2d(first, second, 3)
-        self.head = ElasticLinear(second, task.classes)
-
-    def forward(self, images):
-        return self.head(torch.relu(self.two(torch.relu(self.one(images)))).mean((2, 3)))
-"""
+from nas.watching.studies import Studies
+from nas.watching.summaries import details_of
 
 OPTIONS = {"resolution": 8, "evaluations": 8, "validation_images": 50, "calibration_images": 8, "compute": "cpu"}
 PATIENCE = 600
@@ -59,9 +41,7 @@ def trials(folder: Path, space: str) -> list[tuple[list[int], dict[str, float], 
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("spaces") / "tiny.py"
-    path.write_text(SPACE)
-    return f"{path}:Tiny"
+    return write_space(tmp_path_factory.mktemp("spaces"))
 
 
 @pytest.fixture(scope="module")
@@ -74,20 +54,8 @@ def supernet(space: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def alone(space: str, supernet: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return jobs.search(space, supernet=supernet, out=tmp_path_factory.mktemp("runs") / "alone", **OPTIONS).path
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    path = Path(__file__).parents[1] / "searching" / "postgres_server.py"
-    spec = importlib.util.spec_from_file_location("postgres_server", path)
-    assert spec is not None and spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if module.missing() is not None:
-        pytest.skip(module.missing())
-    with module.running_server() as url:
-        yield url
+    with without_exporter():
+        return jobs.search(space, supernet=supernet, out=tmp_path_factory.mktemp("runs") / "alone", **OPTIONS).path
 
 
 @pytest.mark.slow
@@ -117,9 +85,9 @@ def test_a_search_on_ray_is_the_same_search(space: str, supernet: str, alone: Pa
 
 @pytest.mark.slow
 def test_a_search_that_another_process_joins_is_the_same_search(
-    server: str, space: str, supernet: str, alone: Path, tmp_path: Path
+    postgres: str, space: str, supernet: str, alone: Path, tmp_path: Path
 ) -> None:
-    run, secret = tmp_path / "shared", server.replace("nas@", "nas:secret@")
+    run, secret = tmp_path / "shared", postgres.replace("nas@", "nas:secret@")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
     lead = [
@@ -151,17 +119,35 @@ def test_a_search_that_another_process_joins_is_the_same_search(
 
 
 def test_a_supernet_that_travelled_leaves_nothing_on_the_disk(
-    space: str, supernet: str, alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    space: str, supernet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    evaluate = carried(read_manifest(alone), Path(supernet))()
+    evaluate = carried(read_manifest(Path(supernet)), RunFolder(Path(supernet)).supernet)()
     assert not list(tmp_path.iterdir())
     opened = open_space(space)
     assert evaluate(opened.encode([opened.smallest])[0])["loss"] > 0
 
 
-def test_the_name_of_a_study_follows_from_the_manifest_alone(alone: Path) -> None:
-    manifest = read_manifest(alone)
+@pytest.mark.usefixtures("without_onnx")
+def test_what_several_machines_evaluated_is_in_the_report_and_on_the_local_page(
+    postgres: str, space: str, supernet: str, tmp_path: Path
+) -> None:
+    run = jobs.search(space, supernet=supernet, storage=postgres, out=tmp_path / "shared", **OPTIONS)
+    made = trials(run.path, space)
+    assert len(made) == 16
+    page = (run.path / "report.html").read_text()
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
+    assert match is not None
+    points = json.loads(match[1])["points"]
+    assert points["study"] == 8 * "0" + 8 * "1"
+    assert points["values"]["top1"] == pytest.approx([metrics["top1"] for _, metrics, _ in made], rel=1e-5)
+    watched = details_of("shared", run.path, Studies())
+    assert watched["evaluated"] == watched["beside"] == 8
+    assert [value for study in watched["studies"] for value in study["values"]["top1"]] == points["values"]["top1"]
+
+
+def test_the_name_of_a_study_follows_from_the_manifest_alone(space: str) -> None:
+    manifest = new_manifest("search", RunConfig(space=space), {"steps": 1}, {})
     name = study_name(manifest)
     assert name.startswith("nas-tiny.py-")
     elsewhere = manifest.model_copy(update={"config": manifest.config.model_copy(update={"storage": "postgresql://x@y/z"})})

@@ -18,6 +18,8 @@ from nas.supernet import Space, Task
 from nas.supernet.weights import load_tensors
 from nas.training import train
 
+pytestmark = pytest.mark.usefixtures("without_onnx")
+
 STEPS = 6
 
 

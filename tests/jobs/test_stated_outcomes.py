@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from two_convolutions import write_space
 from typer.testing import CliRunner
 
 import nas.cli.guard
@@ -28,26 +29,7 @@ from nas.runs.folder import create_folder
 from nas.searching import Evaluator, StudyHistory
 from nas.supernet import open_space
 
-SPACE = """
-import torch
-from torch import nn
-
-import nas
-from nas.elastic import ElasticConv2d, ElasticLinear
-
-
-class Tiny(nn.Module):
-    task = nas.Task(1, 8, 10)
-
-    def __init__(self, task):
-        super().__init__()
-        first, second = nas.Choice("first", (4, 8, 12)), nas.Choice("second", (4, 8, 12))
-        self.one, self.two = ElasticConv2d(task.channels, first, 3), ElasticConv2d(first, second, 3)
-        self.head = ElasticLinear(second, task.classes)
-
-    def forward(self, images):
-        return self.head(torch.relu(self.two(torch.relu(self.one(images)))).mean((2, 3)))
-"""
+Trials = list[tuple[list[int], dict[str, float], str | None]]
 
 OPTIONS: dict[str, Any] = {
     "steps": 2,
@@ -64,28 +46,22 @@ OPTIONS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def space(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.set_num_threads(1)
-    path = tmp_path_factory.mktemp("spaces") / "tiny.py"
-    path.write_text(SPACE)
-    return f"{path}:Tiny"
-
-
-@pytest.fixture
-def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search ends with its study: what is looked at here comes before."""
-    import nas.jobs.finishing
-
-    def end(*given: object) -> None:
-        raise Over
-
-    monkeypatch.setattr(nas.jobs.finishing, "Product", end)
+    return write_space(tmp_path_factory.mktemp("spaces"))
 
 
 class Over(Exception):
-    pass
+    """Ends a search with its study: what is looked at here comes before the export."""
 
 
-def searched(space: str, folder: Path, **changes: Any) -> list[tuple[list[int], dict[str, float], str | None]]:
-    with pytest.raises(Over):
+@pytest.fixture(scope="module")
+def whole(space: str, tmp_path_factory: pytest.TempPathFactory) -> Trials:
+    """A search that nothing befalls."""
+    return searched(space, tmp_path_factory.mktemp("runs") / "whole")
+
+
+def searched(space: str, folder: Path, **changes: Any) -> Trials:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Over):
+        patch.setattr("nas.jobs.finishing.Product", fail(Over()))
         jobs.search(space, out=folder, **{**OPTIONS, **changes})
     history = StudyHistory(RunFolder(folder).study, "search", open_space(space))
     return [(trial.row.tolist(), dict(trial.metrics), trial.failure) for trial in history.trials]
@@ -105,7 +81,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, what: Any) -> None:
 
 
 def fail(error: BaseException) -> Any:
-    def raising() -> None:
+    def raising(*_: object) -> None:
         raise error
 
     return raising
@@ -121,9 +97,8 @@ def fail(error: BaseException) -> Any:
     ids=["raises", "out of memory", "hangs"],
 )
 def test_an_evaluation_that_goes_wrong_fails_and_the_search_goes_on(
-    what: Any, options: Any, reason: str, space: str, tmp_path: Path, no_export: None, monkeypatch: pytest.MonkeyPatch
+    what: Any, options: Any, reason: str, space: str, whole: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = searched(space, tmp_path / "whole")
     broken(monkeypatch, what)
     begun = time.monotonic()
     found = searched(space, tmp_path / "run", **options)
@@ -141,10 +116,7 @@ def test_a_limit_that_is_kept_leaves_no_alarm_behind() -> None:
         time.sleep(5)
 
 
-def test_a_clock_that_jumps_changes_nothing(
-    space: str, tmp_path: Path, no_export: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = searched(space, tmp_path / "whole")
+def test_a_clock_that_jumps_changes_nothing(space: str, whole: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, jumps = time.time, iter(range(10**9))
 
     def jumping() -> float:
@@ -222,9 +194,7 @@ def shared_folder() -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_folder_that_cannot_be_written_is_named(space: str, shared_folder: Path) -> None:
-    source = shared_folder / "tiny.py"
-    source.write_text(SPACE)
-    folder = shared_folder / "run"
+    named, folder = write_space(shared_folder), shared_folder / "run"
     own = {
         "user": 65534,
         "group": 65534,
@@ -237,10 +207,10 @@ def test_a_folder_that_cannot_be_written_is_named(space: str, shared_folder: Pat
         pytest.skip("another user cannot run this Python")
     if able.returncode:
         pytest.skip("another user cannot import the toolkit")
-    code, _, told = command(*words(f"{source}:Tiny", folder), **own)
+    code, _, told = command(*words(named, folder), **own)
     assert code == 2, told
     assert f"nas: cannot write {folder}" in told
-    code, _, told = command(*words(f"{source}:Tiny", folder))
+    code, _, told = command(*words(named, folder))
     assert code == 0, told
     (folder / "results.json").unlink()
     code, _, told = command("resume", str(folder), **own)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from postgres_server import missing, running_server
 from shared_worker import SPACE, Evaluation, study
 from tiny_search import at_most
 
@@ -245,22 +244,13 @@ def test_passwords_are_not_shown() -> None:
     assert without_password("postgresql://me:pa/ss:word@host/x") == "postgresql://me@host/x"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    with running_server() as url:
-        yield url
-
-
 @pytest.mark.slow
-def test_machines_that_begin_at_once_in_a_new_database_all_begin(server: str) -> None:
+def test_machines_that_begin_at_once_in_a_new_database_all_begin(postgres: str) -> None:
     import psycopg
 
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("create database fresh")
-    fresh = f"{server.rpartition('/')[0]}/fresh"
+    fresh = f"{postgres.rpartition('/')[0]}/fresh"
     begin = threading.Barrier(5)
 
     def open_it(_: int) -> bool:
@@ -279,9 +269,9 @@ def helper(url: str, name: str, folder: Path, seconds: float) -> subprocess.Pope
 
 
 @pytest.mark.slow
-def test_three_processes_on_postgresql_one_of_them_killed(server: str, folder: Path, alone: Evaluation) -> None:
-    helpers = [helper(server, "three", folder, 0.05) for _ in range(2)]
-    executor = SharedExecutor(study(server, "three"), Evaluation(folder, 0.05))
+def test_three_processes_on_postgresql_one_of_them_killed(postgres: str, folder: Path, alone: Evaluation) -> None:
+    helpers = [helper(postgres, "three", folder, 0.05) for _ in range(2)]
+    executor = SharedExecutor(study(postgres, "three"), Evaluation(folder, 0.05))
     deadline = time.monotonic() + PATIENCE
 
     class KillsOne:
