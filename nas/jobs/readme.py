@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from nas.base.units import Quantity
 from nas.costs.tabled import quantity_of_table
-from nas.data.tasks import METRICS, Regression, kind_in
+from nas.data.tasks import METRICS, Classification, Regression, kind_in
 from nas.jobs.latencies import latency_notes
 from nas.supernet.space import WALKED
 
@@ -24,6 +25,18 @@ HEADINGS = {
 def quantity_of(metric: str) -> Quantity:
     """How a metric is written."""
     return WALKED[metric] if metric in WALKED else quantity_of_table(metric)
+
+
+def run_title(figures: Mapping[str, Any]) -> str:
+    """What a run was about, in one line."""
+    if figures["kind"] == "train":
+        return f"Supernet of {figures['space']}, trained on {figures['data']['name']}"
+    if figures["kind"] == "search":
+        source = f" on {figures['data']['name']}"
+    else:
+        source = ", untrained networks" if figures["evaluated_by"] is None else ", results looked up"
+    asked = ", ".join(target["text"] for target in figures["targets"]) or "no bound"
+    return f"{figures['space']}{source}: {asked}"
 
 
 def columns(figures: Mapping[str, Any]) -> list[str]:
@@ -74,8 +87,8 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
             f"{search['calibration_images']} training images"
         )
     lines.append(
-        f"{weights}: {search['validation_images']} validation images chose the winner, {data['images']['test']} test images "
-        "were scored once, by the winner."
+        f"{weights}: {search['validation_images']} validation images chose the winner{_noise(figures)}, "
+        f"{data['images']['test']} test images were scored once, by the winner."
     )
     rounding = figures["onnx"]["rounding"]
     if rounding > figures["onnx"]["tolerance"]:
@@ -91,6 +104,15 @@ def notes(figures: Mapping[str, Any]) -> list[str]:
     if data["note"]:
         lines.append(f"Data: {data['note']}.")
     return lines
+
+
+def _noise(figures: Mapping[str, Any]) -> str:
+    """How far the winner's accuracy on so many validation images is a matter of chance."""
+    found, images = figures["winner"]["validation"].get("top1"), figures["search"]["validation_images"]
+    if kind_in(figures["data"]) is not Classification or found is None:
+        return ""
+    points = math.sqrt(max(0.0, found * (100 - found)) / images)
+    return f" (the standard deviation of an accuracy on so many is {points:.1f} points)"
 
 
 def search_notes(figures: Mapping[str, Any]) -> list[str]:
@@ -197,9 +219,8 @@ def effort(figures: Mapping[str, Any]) -> str:
 
 def search_readme(figures: Mapping[str, Any]) -> str:
     """The page of a finished search."""
-    asked = ", ".join(target["text"] for target in figures["targets"]) or "no bound"
     lines = [
-        f"# {figures['space']} on {figures['data']['name']}: {asked}",
+        f"# {run_title(figures)}",
         "",
         winner_line(figures, "**"),
         "",
@@ -236,9 +257,8 @@ def search_readme(figures: Mapping[str, Any]) -> str:
 
 def lookup_readme(figures: Mapping[str, Any]) -> str:
     """The page of a search that looked its evaluations up."""
-    asked = ", ".join(target["text"] for target in figures["targets"]) or "no bound"
     lines = [
-        f"# {figures['space']}, {'untrained networks' if figures['evaluated_by'] is None else 'results looked up'}: {asked}",
+        f"# {run_title(figures)}",
         "",
         *_networks(figures),
         "",
@@ -270,7 +290,7 @@ def training_readme(figures: Mapping[str, Any]) -> str:
     """The page of a run that only trained."""
     training = figures["training"]
     lines = [
-        f"# Supernet of {figures['space']}, trained on {figures['data']['name']}",
+        f"# {run_title(figures)}",
         "",
         f"{training['steps']:.0f} steps of {training['trainer']} in {training['seconds']:.0f} s; last loss "
         f"{training['last_loss']:.3f}; {figures['trained_at']}.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nas.jobs.reports.sections import plot, section
 from nas.reporting import data_block, document, joined, script, style, tag
+from nas.reporting.parts import plot, section
 
 
 def page_of(folder: str) -> str:

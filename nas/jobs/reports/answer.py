@@ -10,14 +10,6 @@ from nas.data.tasks import METRICS, Classification, kind_in
 from nas.jobs.readme import columns, heading, measured, measured_heading, measured_shown, shown_cost
 
 
-def title_of(figures: Mapping[str, Any]) -> str:
-    """What the run was about."""
-    if figures["kind"] == "train":
-        return f"Supernet of {figures['space']}, trained on {figures['data']['name']}"
-    asked = ", ".join(target["text"] for target in figures["targets"])
-    return f"{figures['space']}{_source(figures)}{f': {asked}' if asked else ''}"
-
-
 def answer_of(figures: Mapping[str, Any]) -> str:
     """The answer in one sentence."""
     if figures["kind"] == "train":
@@ -97,12 +89,6 @@ def _value(name: str, network: Mapping[str, Any]) -> str:
 
 def _figure(name: str, value: float) -> str:
     return METRICS[name].format(value) if name in METRICS else f"{value:.4g}"
-
-
-def _source(figures: Mapping[str, Any]) -> str:
-    if figures["kind"] == "search":
-        return f" on {figures['data']['name']}"
-    return ", untrained networks" if figures["evaluated_by"] is None else ", results looked up"
 
 
 def _duration(seconds: float) -> str:

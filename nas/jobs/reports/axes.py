@@ -49,11 +49,11 @@ def axes_of(figures: Mapping[str, Any], found: list[str]) -> list[Axis]:
         figures: the results of a search.
         found: names of what evaluations found.
     """
-    directions = {one["name"]: one["direction"] for one in figures["objectives"]}
+    directions = _directions(figures)
     searched = [name for name in measured(figures) if name in found]
     names = dict.fromkeys([*searched, *found])
-    axes = [_measured(name, figures, directions) for name in names]
-    return axes + [_cost(name, directions.get(name, "minimize")) for name in columns(figures)]
+    axes = [measured_axis(name, measured_heading(name, figures), directions.get(name)) for name in names]
+    return axes + [cost_axis(name, directions.get(name, "minimize")) for name in columns(figures)]
 
 
 def shown_axes(figures: Mapping[str, Any]) -> tuple[str, ...]:
@@ -73,14 +73,27 @@ def searched_name(figures: Mapping[str, Any]) -> str:
     return str(figures["reward"]["name"] if figures["reward"] else figures["objectives"][0]["name"])
 
 
-def _measured(name: str, figures: Mapping[str, Any], directions: Mapping[str, Direction]) -> Axis:
-    reward = bool(figures["reward"]) and name == figures["reward"]["name"]
+def measured_axis(name: str, label: str, direction: Direction | None) -> Axis:
+    """Of what evaluations found.
+
+    Args:
+        direction: that was asked for; by default the metric's own.
+    """
     known = METRICS.get(name)
-    direction: Direction | None = "maximize" if reward else known.direction if known is not None else None
-    unit = "%" if known is not None and known.percent else ""
-    return Axis(name, measured_heading(name, figures), unit, False, directions.get(name, direction), False)
+    if direction is None and known is not None:
+        direction = known.direction
+    return Axis(name, label, "%" if known is not None and known.percent else "", False, direction, False)
 
 
-def _cost(name: str, direction: Direction) -> Axis:
+def cost_axis(name: str, direction: Direction) -> Axis:
+    """Of what is computed from an architecture."""
     quantity = quantity_of(name)
     return Axis(name, heading(name), quantity.base, quantity.scaled, direction, True)
+
+
+def _directions(figures: Mapping[str, Any]) -> dict[str, Direction]:
+    """Those that were searched in."""
+    found: dict[str, Direction] = {one["name"]: one["direction"] for one in figures["objectives"]}
+    if figures["reward"]:
+        found[figures["reward"]["name"]] = "maximize"
+    return found

@@ -17,7 +17,6 @@ from nas.predicting.validation import LEAST
 from nas.runs import Manifest, RunFolder
 from nas.searching import open_strategy
 from nas.searching.options import options_of
-from nas.searching.problem import first_places
 from nas.searching.strategies.guided import Guided, read_settings
 from nas.supernet import Space
 
@@ -60,10 +59,9 @@ def correlation_of(folder: RunFolder, manifest: Manifest, space: Space, points: 
         return None
     note = "It also saw zero-cost proxies in the search, and does not here." if given.get("features") else ""
     pairs = [[float(a), float(b), int(place)] for a, b, place in zip(predicted, values, places, strict=True)]
-    quality_figures = quality.to_json()
     return {
         "predictor": predictor,
-        "quality": quality_figures,
+        "quality": quality.to_json(),
         "label": axis.label,
         "unit": axis.unit,
         "pairs": pairs,
@@ -74,7 +72,7 @@ def correlation_of(folder: RunFolder, manifest: Manifest, space: Space, points: 
 def _judged(points: Points, seed: int) -> npt.NDArray[np.int64]:
     """Positions of distinct evaluated architectures, drawn at random where there are many."""
     values = points.values[points.searched.name]
-    places = np.array([place for place in first_places(points.rows).values() if np.isfinite(values[place])], dtype=np.int64)
+    places = np.array([place for place in sorted(points.first_places.values()) if np.isfinite(values[place])], dtype=np.int64)
     if len(places) <= MOST:
         return places
     return np.sort(generator(seed, "report").choice(places, MOST, replace=False))

@@ -61,8 +61,8 @@ class Points:
         return len(self.rows)
 
     def axis(self, name: str) -> Axis:
-        """The axis of that name."""
-        return next(axis for axis in self.axes if axis.name == name)
+        """The axis of that name. Raises KeyError where there is none."""
+        return {axis.name: axis for axis in self.axes}[name]
 
     @property
     def searched(self) -> Axis:
@@ -84,17 +84,18 @@ class Points:
     def place_of(self, row: npt.NDArray[np.uint8]) -> int | None:
         """The first position of an architecture (D,); None where it is not among them."""
         wanted = keys(np.asfortranarray(row[None]))[0]
-        return self._places.get(wanted)
+        return self.first_places.get(wanted)
 
     @cached_property
-    def _places(self) -> dict[bytes, int]:
+    def first_places(self) -> dict[bytes, int]:
+        """The first position of each architecture, by its key."""
         return first_places(self.rows)
 
     def best_first(self) -> list[int]:
         """Every position: the front, then the others from the best on in what was searched for; each architecture once."""
         values = self.searched.sign * self.values[self.searched.name]
         order = [*self.front, *np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable").tolist()]
-        first = self._places
+        first = self.first_places
         every = keys(self.rows)
         return list(dict.fromkeys(first[every[place]] for place in order))
 

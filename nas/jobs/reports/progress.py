@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,17 +33,31 @@ def progress_of(points: Points) -> dict[str, Any]:
     return {"label": label, "unit": unit, "several": several, "series": series}
 
 
+def best_so_far(spent: Iterable[float], values: Iterable[float | None], sign: float, end: float) -> list[list[float]]:
+    """Where the best so far changes, and the end; nothing where no evaluation has a figure.
+
+    Args:
+        spent: evaluations that were spent by each one.
+        values: what each found; None or nan for no figure.
+        sign: what makes larger ones the better ones.
+        end: evaluations spent in all.
+
+    Returns:
+        [[evaluations, figure], ...].
+    """
+    best, steps = -np.inf, []
+    for place, value in zip(spent, values, strict=True):
+        if value is not None and sign * value > best:
+            best = sign * value
+            steps.append([round(place, 3), value])
+    return [*steps, [round(end, 3), sign * best]] if steps else []
+
+
 def _best(points: Points, study: int) -> list[list[float]]:
-    """Where the best so far changes, and the end."""
+    """The same of the evaluations of one study."""
     mine = np.flatnonzero(points.study == study)
     axis = points.searched
-    gains = np.nan_to_num(axis.sign * points.values[axis.name][mine], nan=-np.inf)
-    best, steps = -np.inf, []
-    for spent, gain in zip(points.spent[mine].tolist(), gains.tolist(), strict=True):
-        if gain > best:
-            best = gain
-            steps.append([round(spent, 3), axis.sign * best])
-    return [*steps, [round(points.ends[study], 3), axis.sign * best]] if steps else []
+    return best_so_far(points.spent[mine].tolist(), points.values[axis.name][mine].tolist(), axis.sign, points.ends[study])
 
 
 def _volumes(points: Points, study: int) -> list[list[float]]:

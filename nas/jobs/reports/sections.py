@@ -9,49 +9,15 @@ from nas.base.units import COUNT
 from nas.jobs.latencies import latency_notes
 from nas.jobs.layer_table import milliseconds_shown, settings_shown
 from nas.jobs.readme import columns, effort, heading, measured, measured_heading, measured_shown, shown_cost
+from nas.jobs.reports.axes import Axis
 from nas.reporting import Markup, tag
+from nas.reporting.parts import pairs, plot, section, table
 
 Numbered = tuple[str, Mapping[str, Any], int | None]
 """A network of results.json: its name, its figures, and its place among the points of the page."""
 
 
-def section(name: str, title: str, *children: Any) -> Markup:
-    """A part of the page with its heading."""
-    return tag("section", tag("h2", title, id=f"{name}-title"), *children, id=name, aria_labelledby=f"{name}-title")
-
-
-def pairs(entries: Sequence[tuple[str, str]]) -> Markup:
-    """Names and what they stand for."""
-    return tag("dl", [[tag("dt", name), tag("dd", value)] for name, value in entries], class_="pairs")
-
-
-def tiles(entries: Sequence[tuple[str, str]]) -> Markup:
-    """Large figures."""
-    return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in entries], class_="tiles")
-
-
-def table(titles: Sequence[str], rows: Sequence[Sequence[Any]], label: str, numbers: int, tall: bool = False) -> Markup:
-    """A table that scrolls by itself where it is too wide.
-
-    Args:
-        numbers: the columns from here on are figures, which stand on the right.
-    """
-    heads = [tag("th", title, scope="col", class_="number" if place >= numbers else None) for place, title in enumerate(titles)]
-    body = [
-        tag("tr", [tag("td", cell, class_="number" if place >= numbers else None) for place, cell in enumerate(row)])
-        for row in rows
-    ]
-    made = tag("table", tag("thead", tag("tr", heads)), tag("tbody", body))
-    return tag("div", made, class_="tall scroll" if tall else "scroll", tabindex="0", role="region", aria_label=label)
-
-
-def plot(name: str, legend: bool = True) -> list[Markup]:
-    """An empty place that a script draws into."""
-    place = tag("div", id=name, class_="plot needs-script")
-    return [tag("ul", id=f"{name}-legend", class_="legend needs-script"), place] if legend else [place]
-
-
-def pareto(axes: Sequence[Any], chosen: tuple[str, str], networks: Sequence[Numbered], figures: Mapping[str, Any]) -> Markup:
+def pareto(axes: Sequence[Axis], chosen: tuple[str, str], networks: Sequence[Numbered], figures: Mapping[str, Any]) -> Markup:
     """The plot of all evaluations, the card of the chosen one, and the tables of what the plot shows.
 
     Args:

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nas.base.errors import NasError
 from nas.base.files import write_text
 from nas.jobs.commands import command_of
 from nas.jobs.layer_table import layer_table
-from nas.jobs.readme import heading, network_rows, notes, search_notes, untrained_note
+from nas.jobs.readme import heading, network_rows, notes, run_title, search_notes, untrained_note
 from nas.jobs.reports import sections
-from nas.jobs.reports.answer import answer_of, tiles_of, title_of
+from nas.jobs.reports.answer import answer_of, tiles_of
 from nas.jobs.reports.asked import asked_of
 from nas.jobs.reports.axes import shown_axes
 from nas.jobs.reports.correlation import correlation_of
@@ -23,13 +21,15 @@ from nas.jobs.reports.points import Points, points_of
 from nas.jobs.reports.progress import progress_of
 from nas.jobs.run import Run
 from nas.reporting import Markup, data_block, document, joined, script, style, tag
+from nas.reporting.figures import shortened
+from nas.reporting.parts import pairs, plot, section, tiles
 from nas.runs import Manifest, RunFolder
-from nas.runs.curve import read_curve
+from nas.runs.curve import Curve, read_curve
 from nas.runs.trained import locate
 from nas.supernet import Space, Task
 
-DIGITS = 6
-"""Significant digits of the figures that a page holds."""
+Part = tuple[str, str, Markup]
+"""One part of a page: its identifier, how links to it are called, and itself."""
 
 
 def report(path: str | Path, out: str | Path | None = None, space: Space | None = None) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def report(path: str | Path, out: str | Path | None = None, space: Space | None 
         raise NasError(f"{file} is a folder; give the page a name, such as {file / 'report.html'}")
     try:
         write_report(run.folder, run.manifest, run.results, run.space, file)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise NasError(
             f"the results of run {path} are damaged or of another version: {type(error).__name__}: {error}; "
             f"'nas show {path}' may still read them"
@@ -79,19 +79,19 @@ def write_report(
 
 def page_of(folder: RunFolder, manifest: Manifest, figures: Mapping[str, Any], space: Space) -> str:
     """The page as one text that needs nothing else: no network, no other file."""
-    parts = _training_parts(folder, manifest, figures, space) if figures["kind"] == "train" else None
-    content, data = parts or _search_parts(folder, manifest, figures, space)
-    title = title_of(figures)
+    parts = _training_parts if figures["kind"] == "train" else _search_parts
+    made, data = parts(folder, manifest, figures, space)
+    title = run_title(figures)
     switch = tag("button", "Dark", id="theme", type="button", class_="needs-script")
-    links = [tag("a", name, href=f"#{target}") for target, name in content["links"]]
+    links = [tag("a", called, href=f"#{name}") for name, called, _ in made]
     body = joined(
         [
             tag("header", tag("h1", title), switch),
             tag("p", f"Run {folder.path.name}, begun {manifest.created}.", class_="faint"),
             tag("p", answer_of(figures), class_="answer"),
-            sections.tiles(tiles_of(figures)),
+            tiles(tiles_of(figures)),
             tag("nav", links, aria_label="Parts of this page"),
-            tag("main", content["sections"]),
+            tag("main", [part for _, _, part in made]),
             tag("footer", tag("p", "Files of this run are described in its README.md.", class_="note")),
             data_block("data", data),
         ]
@@ -101,8 +101,8 @@ def page_of(folder: RunFolder, manifest: Manifest, figures: Mapping[str, Any], s
 
 def _search_parts(
     folder: RunFolder, manifest: Manifest, figures: Mapping[str, Any], space: Space
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sections and data of a search."""
+) -> tuple[list[Part], dict[str, Any]]:
+    """Parts and data of a search."""
     deployed = Task(**manifest.plan["deployed_at"])
     points = points_of(folder, space, deployed, figures)
     curve = _curve(folder, manifest)
@@ -111,9 +111,7 @@ def _search_parts(
     up, across = shown_axes(figures)[:2]
     names = {axis.name for axis in points.axes}
     up = up if up in names else points.searched.name
-    made = [
-        ("asked", "What was asked", sections.section("asked", "What was asked", sections.pairs(asked_of(manifest, figures))))
-    ]
+    made = [_asked(manifest, figures)]
     networks = [(name, network, _place(space, points, network)) for name, network in network_rows(figures)]
     front = [(f"front {place}", network, _place(space, points, network)) for place, network in enumerate(figures["front"], 1)]
     evaluations = sections.pareto(points.axes, (up, across), networks, figures)
@@ -126,11 +124,11 @@ def _search_parts(
         else None
     )
     note = tag("p", words, class_="note") if words else None
-    made.append(("search", "Search", sections.section("search", "Search progress", note, *sections.plot("progress"))))
+    made.append(("search", "Search", section("search", "Search progress", note, *plot("progress"))))
     if figures["latency"]:
         made.append(("latency", "Latency", sections.latency(figures, compared)))
     if curve is not None:
-        made.append(("curve", "Training", sections.section("curve", "Training", *sections.plot("training", legend=False))))
+        made.append(_losses())
     winner = space.validate(figures["winner"]["architecture"])
     metric = next(iter(figures["latency"]), None)
     table = None if metric is None else space.device_of(metric)
@@ -139,7 +137,7 @@ def _search_parts(
     made.append(("winner", "Layers", sections.network_section(pictures, layers, str(deployed), table.name if table else None)))
     if correlation is not None:
         made.append(("predictor", "Predictor", sections.predictor(correlation)))
-    made.append(("notes", "Notes", sections.section("notes", "Notes", tag("ul", [tag("li", note) for note in remarks]))))
+    made.append(("notes", "Notes", section("notes", "Notes", tag("ul", [tag("li", note) for note in remarks]))))
     made.append(_reproduce(manifest))
     data = {
         "strategy": figures["search"]["strategy"],
@@ -155,19 +153,17 @@ def _search_parts(
         "training": None if curve is None else curve.model_dump(mode="json"),
         "correlation": correlation,
     }
-    return {"links": [(name, title) for name, title, _ in made], "sections": [part for _, _, part in made]}, data
+    return made, data
 
 
 def _training_parts(
     folder: RunFolder, manifest: Manifest, figures: Mapping[str, Any], space: Space
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sections and data of a run that only trained."""
-    made = [
-        ("asked", "What was asked", sections.section("asked", "What was asked", sections.pairs(asked_of(manifest, figures))))
-    ]
+) -> tuple[list[Part], dict[str, Any]]:
+    """Parts and data of a run that only trained."""
+    made = [_asked(manifest, figures)]
     curve = _curve(folder, manifest)
     if curve is not None:
-        made.append(("curve", "Training", sections.section("curve", "Training", *sections.plot("training", legend=False))))
+        made.append(_losses())
     if figures["derived"]:
         deployed, found = Task(**manifest.plan["deployed_at"]), space.validate(figures["derived"])
         layers = layer_table(space, found, deployed)
@@ -175,15 +171,23 @@ def _training_parts(
         made.append(("winner", "Layers", sections.network_section(pictures, layers, str(deployed), None)))
     made.append(_reproduce(manifest))
     data = {"training": None if curve is None else curve.model_dump(mode="json")}
-    return {"links": [(name, title) for name, title, _ in made], "sections": [part for _, _, part in made]}, data
+    return made, data
 
 
-def _reproduce(manifest: Manifest) -> tuple[str, str, Markup]:
+def _asked(manifest: Manifest, figures: Mapping[str, Any]) -> Part:
+    return "asked", "What was asked", section("asked", "What was asked", pairs(asked_of(manifest, figures)))
+
+
+def _losses() -> Part:
+    return "curve", "Training", section("curve", "Training", *plot("training", legend=False))
+
+
+def _reproduce(manifest: Manifest) -> Part:
     part = sections.reproduce(command_of(manifest), manifest.versions, manifest.machine, manifest.created)
     return "reproduce", "Reproduce", part
 
 
-def _curve(folder: RunFolder, manifest: Manifest) -> Any:
+def _curve(folder: RunFolder, manifest: Manifest) -> Curve | None:
     """The losses of the supernet's training; None where there was none, or it is gone."""
     source = folder.supernet if manifest.config.supernet is None else Path(manifest.config.supernet)
     try:
@@ -213,12 +217,8 @@ def _compared(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _columns(points: Points) -> dict[str, Any]:
     """The figures of all evaluations, short."""
-
-    def rounded(values: np.ndarray) -> list[float | None]:
-        return [None if np.isnan(value) else float(f"{value:.{DIGITS}g}") for value in values.tolist()]
-
     return {
         "study": "".join(map(str, points.study.tolist())),
         "number": points.number.tolist(),
-        "values": {name: rounded(values) for name, values in points.values.items()},
+        "values": {name: list(map(shortened, values.tolist())) for name, values in points.values.items()},
     }
