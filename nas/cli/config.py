@@ -70,6 +70,7 @@ def effective(context: typer.Context, words: list[str]) -> dict[str, Any]:
 def of_run(folder: Path, commands: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was asked, as its command would take it. Raises NasError where no file can say it."""
     from nas.runs import RunConfig, read_manifest
+    from nas.runs.as_options import asked_again, option_value
     from nas.runs.config import option_of
     from nas.runs.searched import is_given
 
@@ -80,21 +81,14 @@ def of_run(folder: Path, commands: Mapping[str, Any]) -> dict[str, Any]:
             raise NasError(f"run {folder} was begun with an object that no file can name: {name}")
     known = parameters_of(commands[manifest.kind])
     found = _retraining(folder, manifest.plan) if manifest.kind == "retrain" else {}
-    for field, content in config.model_dump(mode="json").items():
+    for field, value in asked_again(manifest).model_dump().items():
         key = option_of(field).removeprefix("--")
         if key not in known:
             continue  # of a search alone, or the run's that found a retrained network
-        default = RunConfig.model_fields[field].get_default()
-        source = "default" if getattr(config, field) == default else "run"
-        if isinstance(content, dict):
-            content = [f"{name}={'none' if value is None else value}" for name, value in content.items()]
-        elif isinstance(content, list) and field == "randaugment":
-            content = ",".join(f"{number:g}" for number in content)
-        found[key] = {"value": content, "from": source}
-    if config.minutes is not None:
-        # As many minutes are another number of steps on another machine, or on a busy day.
-        found["steps"] = {"value": manifest.plan["steps"], "from": f"{config.minutes:g} minutes"}
-        found["minutes"]["value"] = None
+        source = "default" if value == RunConfig.model_fields[field].get_default() else "run"
+        if field == "steps" and config.minutes is not None:
+            source = f"{config.minutes:g} minutes"
+        found[key] = {"value": option_value(value), "from": source}
     return {"command": manifest.kind, "options": found}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from nas.data.given import GIVEN
 from nas.runs import Manifest, RunConfig
+from nas.runs.as_options import asked_again, option_value, word
 from nas.runs.config import option_of
 from nas.runs.searched import is_given
 
@@ -15,11 +16,9 @@ from nas.runs.searched import is_given
 def command_of(manifest: Manifest) -> str:
     """The command that makes the same run: everything that differs from the defaults, minutes of training as the steps that
     they came to."""
-    config = manifest.config
+    config = asked_again(manifest)
     given = config.model_dump()
-    if manifest.trains and config.minutes is not None:
-        given |= {"minutes": None, "steps": manifest.plan["steps"]}
-    words = [word for name, value in given.items() for word in option_words(name, value)]
+    words = [part for name, value in given.items() for part in option_words(name, value)]
     objects = {name: getattr(config, name) for name in ("space", "data") if is_given(getattr(config, name))}
     if not objects:
         return f"nas {manifest.kind} {' '.join(words)}"
@@ -34,25 +33,11 @@ def option_words(name: str, value: Any) -> Iterator[str]:
     """The words of one field, none where it is at its default."""
     if value == RunConfig.model_fields[name].default and name not in ("space", "seed"):
         return
-    option = option_of(name)
-    if value is True:
+    option, typed = option_of(name), option_value(value)
+    if typed is True:
         yield option
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield f"{option} {shlex.quote(f'{key}={as_typed(one)}')}"
-    elif isinstance(value, tuple) and all(isinstance(one, str) for one in value):
-        for one in value:
+    elif isinstance(typed, list):
+        for one in typed:
             yield f"{option} {shlex.quote(one)}"
-    elif isinstance(value, tuple):
-        yield f"{option} {','.join(map(as_typed, value))}"
-    elif value is not None:
-        yield f"{option} {shlex.quote(as_typed(value))}"
-
-
-def as_typed(value: Any) -> str:
-    """A value as the command line takes it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    elif typed is not None:
+        yield f"{option} {shlex.quote(word(typed))}"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.data.tasks import kind_in
-from nas.jobs.commands import as_typed
 from nas.jobs.readme import heading
 from nas.runs import Manifest
+from nas.runs.as_options import word
 
 
 def asked_of(manifest: Manifest, figures: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -41,7 +41,7 @@ def _objective(one: Mapping[str, Any]) -> str:
 
 
 def _settings(given: Mapping[str, Any]) -> str:
-    return f" ({', '.join(f'{name} {as_typed(value)}' for name, value in given.items())})" if given else ""
+    return f" ({', '.join(f'{name} {word(value)}' for name, value in given.items())})" if given else ""
 
 
 def _training(manifest: Manifest, figures: Mapping[str, Any]) -> str:
