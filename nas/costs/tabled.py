@@ -16,8 +16,11 @@ def is_tabled(metric: str) -> bool:
 
 
 def quantity_of_table(metric: str) -> Quantity:
-    """How the figures of such a metric are written."""
-    return next(quantity for ending, quantity in QUANTITIES.items() if metric.endswith(ending))
+    """How the figures of such a metric are written. Raises KeyError where it is not one."""
+    for ending, quantity in QUANTITIES.items():
+        if metric.endswith(ending):
+            return quantity
+    raise KeyError(metric)
 
 
 def tabled_metrics() -> dict[str, Quantity]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
@@ -21,13 +21,22 @@ POINTS = 600
 """A training of more steps is kept as means of equal parts."""
 
 
+class Beginning(BaseModel):
+    """Where a part of a training begins: after so many steps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    start: int
+
+
 class Curve(BaseModel):
     """Losses over the steps of a training.
 
     Attributes:
         planned: steps of the whole training.
         steps, losses: the last step of each part, counted from 1, and the mean loss of the part.
-        phases: {"name", "start"} of the parts of trainings that have some, by the number of steps before each.
+        phases: the parts of a training that has some.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +45,7 @@ class Curve(BaseModel):
     planned: int
     steps: list[int]
     losses: list[FiniteFloat]
-    phases: list[dict[str, Any]] = []
+    phases: list[Beginning] = []
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
@@ -53,7 +62,7 @@ def curve_of(losses: Sequence[float], planned: int, phases: Sequence[Phase] = ()
         planned=planned,
         steps=[min(len(losses), (place + 1) * size) for place in range(len(parts))],
         losses=[sum(part) / len(part) for part in parts],
-        phases=[{"name": phase.name, "start": phase.start} for phase in phases],
+        phases=[Beginning(name=phase.name, start=phase.start) for phase in phases],
     )
 
 

@@ -15,14 +15,17 @@ def runs_in(folder: Path) -> dict[str, Path]:
     """Every run in a folder by name, the latest first; the folder itself where it is one. Links to elsewhere are left out.
 
     Raises:
-        NasError: there is no such folder.
+        NasError: there is no such folder, or it cannot be read.
     """
-    if not folder.is_dir():
-        raise NasError(f"{folder} is not a folder; give the one that holds your runs, such as runs/")
-    if (folder / MANIFEST).is_file():
-        return {folder.resolve().name: folder}
-    found = [path for path in folder.iterdir() if not path.is_symlink() and readable(path / MANIFEST) is not None]
-    return {path.name: path for path in sorted(found, key=lambda path: (path / MANIFEST).stat().st_mtime, reverse=True)}
+    try:
+        if not folder.is_dir():
+            raise NasError(f"{folder} is not a folder; give the one that holds your runs, such as runs/")
+        if (folder / MANIFEST).is_file():
+            return {shown(folder.resolve().name): folder}
+        found = [path for path in folder.iterdir() if not path.is_symlink() and readable(path / MANIFEST) is not None]
+    except OSError as error:
+        raise NasError(f"{folder} cannot be read: {error.strerror}") from error
+    return {shown(path.name): path for path in sorted(found, key=_written, reverse=True)}
 
 
 def readable(path: Path) -> Path | None:
@@ -32,3 +35,16 @@ def readable(path: Path) -> Path | None:
     except OSError:
         return None
     return path if plain else None
+
+
+def shown(name: str | Path) -> str:
+    """A name as a page can hold it: bytes that are no text become question marks."""
+    return str(name).encode(errors="replace").decode()
+
+
+def _written(path: Path) -> float:
+    """When a run began, in seconds since 1970; 0 where it is gone by now."""
+    try:
+        return (path / MANIFEST).stat().st_mtime
+    except OSError:
+        return 0.0

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from nas.base.errors import NasError
 from nas.runs import RunFolder
-from nas.watching.finding import readable, runs_in
+from nas.watching.finding import readable, runs_in, shown
 from nas.watching.page import page_of
 from nas.watching.studies import Studies
 from nas.watching.summaries import details_of, summary_of
@@ -87,8 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(kind, unquote(name))
         except NasError as error:
             self._json({"error": str(error)}, HTTPStatus.NOT_FOUND)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            # A file that is JSON and yet none of ours; or an address that is none.
+        except (ValueError, FileNotFoundError, PermissionError) as error:
+            # An address that is none, or a file that is gone since it was looked for.
             self._json({"error": f"this cannot be read: {type(error).__name__}"}, HTTPStatus.NOT_FOUND)
 
     do_HEAD = do_GET
@@ -97,10 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Names are looked up among the runs that are there, and never become paths."""
         runs = runs_in(self.server.folder)
         if (kind, name) == ("", ""):
-            self._send(HTTPStatus.OK, "text/html", page_of(str(self.server.folder)).encode())
+            self._send(HTTPStatus.OK, "text/html", page_of(shown(self.server.folder)).encode())
         elif (kind, name) == ("api", "runs"):
             found = [summary_of(run, path, self.server.studies) for run, path in runs.items()]
-            self._json({"folder": str(self.server.folder), "runs": found})
+            self._json({"folder": shown(self.server.folder), "runs": found})
         elif kind == "api/run" and name in runs:
             self._json(details_of(name, runs[name], self.server.studies))
         elif kind == "report" and name in runs and (file := readable(RunFolder(runs[name]).report)) is not None:

@@ -28,14 +28,12 @@ class Evaluations:
         spent: evaluations spent by then, in full ones.
         numbers: of the evaluation in its study, from 1.
         end: what all have spent.
-        failures: how many failed.
     """
 
     figures: list[Mapping[str, float]] = field(default_factory=list)
     spent: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     end: float = 0.0
-    failures: int = 0
 
 
 class Studies:
@@ -87,7 +85,6 @@ def _evaluations(trials: list[Any]) -> Evaluations:
     most = max((share for share, ok in zip(shares, done, strict=True) if ok), default=1.0)
     for number, (trial, share, ok) in enumerate(zip(trials, shares, done, strict=True), 1):
         found.end += share
-        found.failures += not ok and share > 0
         if ok and share == most:
             figures = {**_numbers(trial.user_attrs.get("costs")), **_numbers(trial.user_attrs.get("metrics"))}
             found.figures.append(figures)

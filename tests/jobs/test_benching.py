@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from result_tables import write_results
 from typer.testing import CliRunner
 
 from nas.base.errors import NasError
@@ -58,12 +59,9 @@ def table(space: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of them, with figures that depend on every decision."""
     opened = open_space(space)
     rows = np.array(list(product(range(6), range(6), range(3))), dtype=np.uint8)
-    path = tmp_path_factory.mktemp("tables") / "sizes.csv"
-    names = [json.dumps(one.to_json()).replace('"', '""') for one in opened.decode(np.asfortranarray(rows))]
     weights = np.random.default_rng(1).random(3)
-    lines = [f'"{name}",{70 + row @ weights:.4f},{1 + row.sum()}' for name, row in zip(names, rows, strict=True)]
-    path.write_text("\n".join(["architecture,top1,latency", *lines]))
-    return path
+    columns = {"top1": lambda row: round(70 + row @ weights, 4), "latency": lambda row: 1 + row.sum()}
+    return write_results(tmp_path_factory.mktemp("tables") / "sizes.csv", opened, rows, columns)
 
 
 def run(space: str, table: Path, out: Path, **options: object) -> dict[str, object]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from result_tables import SMALL, all_of_small, write_results
 from typer.testing import CliRunner
 
 import nas
@@ -20,9 +19,6 @@ from nas.predicting import ProxyScorer
 from nas.runs import RunFolder
 from nas.searching.study import read_trials
 from nas.supernet import Space, open_space
-
-SMALL = f"{Path(__file__).parent.parent / 'predictors' / 'proxies' / 'proxy_space.py'}:Small"
-"""Twelve architectures, half of which have no ReLU."""
 
 CELLS = "cells:nats-size"
 QUICK: dict[str, Any] = {"resolution": 8, "proxy_images": 4, "compute": "cpu"}
@@ -50,15 +46,9 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 @pytest.fixture(scope="module")
 def table(small: Space, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All twelve, the wider the better."""
-    rows = np.unique(small.decisions.canonical(np.indices((3, 2, 2)).reshape(3, -1).T.astype(np.uint8)), axis=0)
+    width = small.decisions.names.index("width")
     path = tmp_path_factory.mktemp("results") / "results.csv"
-    with path.open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["architecture", "top1"])
-        for row in rows:
-            width = row[small.decisions.names.index("width")]
-            lines.writerow([json.dumps(small.decode(row[None])[0].to_json()), 50 + 10 * width + row.sum()])
-    return path
+    return write_results(path, small, all_of_small(small), {"top1": lambda row: 50 + 10 * row[width] + row.sum()})
 
 
 def trials(path: Path, space: Space) -> list[Any]:

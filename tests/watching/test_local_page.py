@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import http.client
 import json
+import os
 import shutil
 import socket
 import threading
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from browser import opened_browser, seen
 from filelock import FileLock
+from result_tables import SMALL, all_of_small, write_results
 from typer.testing import CliRunner
 
 from nas import jobs
@@ -26,21 +26,13 @@ from nas.supernet import open_space
 from nas.watching import Watcher
 from nas.watching.studies import Studies
 
-SMALL = f"{Path(__file__).parent.parent / 'predictors' / 'proxies' / 'proxy_space.py'}:Small"
-"""Twelve architectures."""
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search of a table: a run that takes no training."""
-    space = open_space(SMALL)
-    rows = np.unique(space.decisions.canonical(np.indices((3, 2, 2)).reshape(3, -1).T.astype(np.uint8)), axis=0)
-    folder = tmp_path_factory.mktemp("finished")
-    with (folder / "results.csv").open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["architecture", "top1"])
-        lines.writerows([json.dumps(space.decode(row[None])[0].to_json()), 50 + 3 * row.sum()] for row in rows)
-    jobs.search(SMALL, ["macs<=1G"], evaluate=folder / "results.csv", out=folder / "run", evaluations=8, strategy="evolution")
+    folder, space = tmp_path_factory.mktemp("finished"), open_space(SMALL)
+    results = write_results(folder / "results.csv", space, all_of_small(space), {"top1": lambda row: 50 + 3 * row.sum()})
+    jobs.search(SMALL, ["macs<=1G"], evaluate=results, out=folder / "run", evaluations=8, strategy="evolution")
     return folder / "run"
 
 
@@ -219,6 +211,54 @@ def test_what_is_damaged_is_said_to_be(server: Watcher, runs: Path, name: str, c
     assert found["state"] == state
     answer, content_now = get(server, "/api/run/finished")
     assert answer.status == 200 and json.loads(content_now)["state"] == state
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"plan": {"steps": float("nan")}},
+        {"plan": {"steps": "many"}},
+        {"data": {"task": "to dance"}},
+        {"data": {"task": []}},
+    ],
+)
+def test_one_odd_run_leaves_the_others_to_be_seen(server: Watcher, runs: Path, changes: dict[str, Any]) -> None:
+    manifest = runs / "finished" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    del content["sha256"]
+    manifest.write_text(json.dumps({**content, **changes}))
+    found = listed(server)
+    assert found["finished"]["state"] == "damaged" and found["finished"]["problem"]
+    assert found["stopped"]["state"] == "stopped"
+    answer, details = get(server, "/api/run/finished")
+    assert answer.status == 200 and json.loads(details)["state"] == "damaged"
+
+
+def test_names_that_are_no_text_are_shown(server: Watcher, runs: Path) -> None:
+    (runs / "stopped").rename(runs / os.fsdecode(b"stopped\xff"))
+    assert listed(server)["stopped?"]["state"] == "stopped"
+    assert json.loads(get(server, "/api/run/stopped%3F")[1])["evaluations"] == 8
+    assert get(server, "/")[0].status == 200
+
+
+def test_a_page_whose_runs_change_keeps_its_place_and_draws_no_other_run(server: Watcher, runs: Path) -> None:
+    journal = runs / "stopped" / "study.journal"
+    whole = journal.read_bytes()
+    journal.unlink()
+    with opened_browser() as browser, seen(browser, server.address) as found:
+        page = found.page
+        page.click("button[data-run=finished]")
+        page.wait_for_selector("#progress svg path.curve")
+        page.click("button[data-run=stopped]")
+        page.wait_for_selector("#progress:has-text('Nothing is evaluated yet')")
+        page.set_viewport_size({"width": 600, "height": 800})
+        page.wait_for_timeout(100)
+        assert "Nothing is evaluated yet" in page.inner_text("#progress")
+        page.focus("input[aria-label='Compare stopped']")
+        journal.write_bytes(whole)
+        page.wait_for_selector("tr:has(button[data-run=stopped]):has-text('8 of 8')")
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Compare stopped"
+        assert not found.complaints
 
 
 def test_mistakes(tmp_path: Path, runs: Path) -> None:

@@ -53,12 +53,14 @@ function ticks(low, high, count) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999) || 10 * power;
   const found = [];
-  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + step * 1e-9; value += step) found.push(value);
+  // Bounded: a step may be too small to change a number.
+  for (let value = Math.ceil(low / step - 1e-9) * step; value <= high + step * 1e-9 && found.length < 50; value += step) found.push(value);
   return { step, values: found.map((value) => (Math.abs(value) < step * 1e-9 ? 0 : value)) };
 }
 
+/* A range with room on both sides; figures that differ in their last digits alone are one. */
 function widened(low, high, share) {
-  if (!(high > low)) {
+  if (!(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)))) {
     const room = Math.abs(low) * 0.05 || 1;
     return [low - room, high + room];
   }
@@ -173,6 +175,12 @@ function pairs(holder, points, titles, axis) {
     ]);
   };
   redrawn(holder, draw);
+}
+
+/* Words in the place of a plot, which is not drawn again. */
+function unplotted(holder, words) {
+  if (holder.watched) holder.watched.disconnect();
+  holder.replaceChildren(words ? node('p', { class: 'note' }, words) : '');
 }
 
 /* Draws now, and again whenever the width changes. */

@@ -35,14 +35,14 @@
   };
 
   const row = (run) => {
-    const box = node('input', { type: 'checkbox', 'aria-label': `Compare ${run.name}`, disabled: run.kind !== 'search' });
+    const box = node('input', { type: 'checkbox', 'aria-label': `Compare ${run.name}`, 'data-place': `compare ${run.name}`, disabled: run.kind !== 'search' });
     box.checked = compared.has(run.name);
     box.addEventListener('change', () => {
       if (box.checked) compared.set(run.name, null);
       else compared.delete(run.name);
       compare();
     });
-    const name = node('button', { type: 'button', 'data-run': run.name }, run.name);
+    const name = node('button', { type: 'button', 'data-run': run.name, 'data-place': `run ${run.name}` }, run.name);
     name.addEventListener('click', () => {
       followed = run.name;
       follow();
@@ -50,7 +50,7 @@
       by('followed').scrollIntoView({ block: 'nearest' });
     });
     const best = run.best ? `${shown(run.best.value, run.best.axis)}${run.best.axis.unit === '%' ? '' : ` ${run.best.axis.label}`}` : '';
-    const link = run.report ? node('a', { href: `/report/${encodeURIComponent(run.name)}`, target: '_blank', rel: 'noopener' }, 'report') : '';
+    const link = run.report ? node('a', { href: `/report/${encodeURIComponent(run.name)}`, target: '_blank', rel: 'noopener', 'data-place': `report ${run.name}` }, 'report') : '';
     const state = node('td', {}, node('span', { class: `state ${run.state}` }, run.state));
     if (run.changed) state.append(node('div', { class: 'faint' }, ago(run.changed)));
     return node('tr', {}, node('td', {}, box), node('td', {}, name), state, node('td', {}, best), node('td', { class: 'wrap' }, progressOf(run)), node('td', { class: 'wrap' }, run.asked || ''), node('td', {}, run.space || ''), node('td', {}, link));
@@ -68,10 +68,10 @@
     if (now === before) return;
     before = now;
     listed = found.runs;
-    const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.run : null;
+    const focused = document.activeElement?.dataset?.place;
     by('runs').replaceChildren(...listed.map(row));
     if (!listed.length) by('runs').append(node('tr', {}, node('td', { colspan: 8 }, 'There are no runs here yet; nas search makes one.')));
-    if (focused) document.querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) document.querySelector(`[data-place="${CSS.escape(focused)}"]`)?.focus();
     mark();
   };
 
@@ -97,7 +97,7 @@
     const runs = [...compared.values()].filter(Boolean);
     const shared = runs.length ? runs[0].axes.filter((axis) => runs.every((run) => run.axes.some((other) => other.name === axis.name))) : [];
     if (shared.length < 2) {
-      by('fronts').replaceChildren(runs.length ? node('p', { class: 'note' }, 'These runs have no two figures in common.') : '');
+      unplotted(by('fronts'), runs.length ? 'These runs have no two figures in common.' : '');
       by('fronts-legend').replaceChildren();
       return;
     }
@@ -140,12 +140,12 @@
     by('followed-figures').replaceChildren(figures);
     const series = run.studies.filter((study) => study.progress.length).map((study, place) => ({ name: study.name, points: study.progress, stepped: true, className: place ? 's1 dashed' : 's0' }));
     if (series.length) lines(by('progress'), by('progress-legend'), series, { x: 'evaluations', y: `best ${withUnit(run.best ? run.best.axis : { label: 'figure' })}` });
-    else by('progress').replaceChildren(node('p', { class: 'note' }, 'Nothing is evaluated yet.'));
+    else unplotted(by('progress'), 'Nothing is evaluated yet.');
     if (!series.length) by('progress-legend').replaceChildren();
     if (run.training && run.training.losses.length) {
       const points = run.training.steps.map((step, place) => [step, run.training.losses[place]]);
       lines(by('training'), null, [{ name: 'loss', points, className: 's0' }], { x: 'steps', y: 'training loss' }, { x: [0, run.training.planned], phases: run.training.phases });
-    } else by('training').replaceChildren(node('p', { class: 'note' }, 'No losses are known: they are written every quarter of a minute.'));
+    } else unplotted(by('training'), 'No losses are known: they are written every quarter of a minute.');
   };
 
   const again = async () => {
