@@ -151,7 +151,7 @@ def _text(path: Path, key: str, given: Any) -> str:
 
 def _beside(folder: Path, key: str, text: str) -> str:
     """A path that begins at the file's folder; what is no path as it is."""
-    if folder == Path() or text.startswith("~") or (key, text) == ("data", "digits"):
+    if not text or folder == Path() or text.startswith("~") or (key, text) == ("data", "digits"):
         return text
     if key in PATHS:
         return str(folder / text)

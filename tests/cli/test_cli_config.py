@@ -124,10 +124,10 @@ def test_paths_begin_at_the_folder_of_the_file(folder: Path) -> None:
     assert shown("bench", "jobs/a.toml")["table"][0] == ["jobs/a.csv:top1", "jobs/b.csv"]
     (jobs / "a.toml").write_text('arch = "w.json"')
     assert shown("retrain", "r", "--config", "jobs/a.toml")["arch"][0] == "jobs/w.json"
-    (jobs / "a.toml").write_text('space = "mbconv"\ndata = "digits"\n[search]\nstrategy = "random"')
+    (jobs / "a.toml").write_text('space = "mbconv"\ndata = "digits"\n[search]\nstrategy = "random"\ntarget = ""')
     (jobs / "random").mkdir()
     found = shown("search", "jobs/a.toml")
-    assert [found[name][0] for name in ("space", "data", "strategy")] == ["mbconv", "digits", "random"]
+    assert [found[name][0] for name in ("space", "data", "strategy", "target")] == ["mbconv", "digits", "random", [""]]
 
 
 @pytest.mark.parametrize(
