@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from killed import Measure, write_space
+from made_up_tables import write_results
 from PIL import Image
 
 import nas.training.loop
@@ -24,6 +25,27 @@ from nas.supernet import Space, open_space
 TABLE = Path(__file__).resolve().parents[1] / "hardware" / "tables" / "pixel1.json"
 
 OPTIONS = {"resolution": 8, "compute": "cpu"}
+
+CONFIGURATION = """
+# Options of every kind, for a command and for others.
+space = "mbconv:ofa"
+seed = 7
+
+[search]
+target = ["macs<=1M", "params<=50k"]
+evaluations = 12
+mixup = 0.2
+allow-estimates = true
+strategy = "aging"
+strategy-set = { population = 20, sample = 5 }
+
+[train]
+trainer = "sandwich"
+set = ["learning_rate=0.1"]
+
+[predictor.fit]
+folds = 3
+"""
 
 
 class Stops(Silent):
@@ -40,7 +62,7 @@ def make(place: Path) -> None:
     torch.set_num_threads(1)
     named = write_space(place)
     space = open_space(named)
-    for name in ("table", "fitted", "tables", "architecture"):
+    for name in ("table", "fitted", "tables", "architecture", "configuration"):
         (place / name).mkdir()
     _table(space, place / "table" / "results.csv")
     results = str(place / "table" / "results.csv")
@@ -57,14 +79,13 @@ def make(place: Path) -> None:
     table = json.loads(TABLE.read_text(encoding="utf-8"))
     (place / "tables" / "board.json").write_text(json.dumps({**table, "name": "board", "aliases": []}))
     (place / "architecture" / "one.json").write_text(json.dumps(run.winner.to_json()))
+    (place / "configuration" / "options.toml").write_text(CONFIGURATION)
 
 
 def _table(space: Space, path: Path) -> None:
     """Results of a third of the space."""
     rows = np.unique(space.decisions.sample(np.random.default_rng(0), 3000), axis=0)
-    quoted = ['"' + json.dumps(one.to_json()).replace('"', '""') + '"' for one in space.decode(np.asfortranarray(rows))]
-    lines = [f"{name},{70 + row.sum() + row[0] / 7:.3f}" for name, row in zip(quoted, rows, strict=True)]
-    path.write_text("\n".join(["architecture,top1", *lines, ""]))
+    write_results(path, space, rows, lambda row: f"{70 + row.sum() + row[0] / 7:.3f}")
 
 
 def _stopped(space: str, folder: Path) -> None:

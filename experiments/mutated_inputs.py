@@ -72,10 +72,12 @@ def command(*words: str) -> Callable[[Path], Any]:
 def inputs(place: Path) -> list[Input]:
     """Every kind of file, once `input_files.make` has made them."""
     space = f"{place / 'small_space.py'}:Small"
+    fitted = str(place / "fitted" / "fitted.safetensors")
     model = sorted((place / "measured" / "models").iterdir())[0].name
 
-    def look_up(file: str) -> Callable[[Path], Any]:
-        return command("search", "--space", space, "--evaluate", f"{{}}/{file}", "--evaluations", "3", "--out", "{}/out")
+    def search(*words: str) -> Callable[[Path], Any]:
+        # What is typed goes before what a file of options says, so that none makes it a training.
+        return command("search", *words, "--space", space, "--evaluations", "3", "--out", "{}/out")
 
     def load(folder: Path) -> None:
         read_facts(folder)
@@ -94,14 +96,15 @@ def inputs(place: Path) -> list[Input]:
         Input("checkpoint", "training/checkpoint.safetensors", command("resume", "{}"), text=False, share=2),
         Input("supernet", "run/supernet/supernet.json", lambda folder: load(folder / "supernet")),
         Input("weights", "run/supernet/weights.safetensors", lambda folder: load(folder / "supernet"), text=False),
-        Input("table of results", "table/results.csv", look_up("results.csv"), share=2),
-        Input("predictor", "fitted/fitted.safetensors", look_up("fitted.safetensors"), text=False),
+        Input("table of results", "table/results.csv", search("--evaluate", "{}/results.csv"), share=2),
+        Input("predictor", "fitted/fitted.safetensors", search("--evaluate", "{}/fitted.safetensors"), text=False),
         Input("latency table", "tables/board.json", command("devices", "add", "{}/board.json"), share=2),
         Input("ONNX", f"measured/models/{model}", Measure(space).run, text=False, share=0.5),
         Input("PNG image", "images/a/0.png", images, text=False),
         Input("JPEG image", "images/b/0.jpg", images, text=False),
         Input("Parquet", "parquet/train-00000-of-00001.parquet", images, text=False),
         Input("architecture", "architecture/one.json", command("show", space, "--architecture", "{}/one.json"), share=2),
+        Input("options", "configuration/options.toml", search("{}/options.toml", "--evaluate", fitted), share=2),
     ]
 
 

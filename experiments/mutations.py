@@ -15,6 +15,10 @@ WORDS = ["-1", "0", "1e999", "NaN", "-Infinity", "1e308", "99999999999999999999"
 STRANGE = (*WORDS, '""', '"\\u0000"')
 """What takes the place of a figure or a word in a text."""
 
+QUOTED = rb'"[^"\n]*"'
+WORD = QUOTED + rb"|-?[0-9][0-9.eE+-]*|true|false|null"
+"""What figures and words in a text look like."""
+
 NESTED = 100_000
 """Depth of brackets that no reader expects."""
 
@@ -93,11 +97,14 @@ def _zeros(given: bytes, rng: np.random.Generator) -> bytes:
 
 def _word(given: bytes, rng: np.random.Generator) -> bytes:
     """One figure or quoted word becomes something else."""
-    words = list(re.finditer(rb'"[^"\n]*"|-?[0-9][0-9.eE+-]*|true|false|null', given))
-    if not words:
-        return given
-    word = words[int(rng.integers(0, len(words)))]
-    return given[: word.start()] + str(rng.choice(STRANGE)).encode() + given[word.end() :]
+    begin, end = _span(WORD, given, rng)
+    return given[:begin] + str(rng.choice(STRANGE)).encode() + given[end:] if end else given
+
+
+def _span(pattern: bytes, given: bytes, rng: np.random.Generator) -> tuple[int, int]:
+    """Where one of the places that a pattern matches begins and ends; twice 0 where there is none."""
+    found = list(re.finditer(pattern, given))
+    return found[int(rng.integers(0, len(found)))].span() if found else (0, 0)
 
 
 def _line(given: bytes, rng: np.random.Generator) -> bytes:
@@ -107,7 +114,10 @@ def _line(given: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _deep(given: bytes, rng: np.random.Generator) -> bytes:
-    return b"[" * NESTED + b"]" * NESTED
+    """Brackets within brackets, alone or in the place of a figure or a word."""
+    begin, end = _span(WORD, given, rng) if rng.random() < 0.5 else (0, 0)
+    brackets = b"[" * NESTED + b"]" * NESTED
+    return given[:begin] + brackets + given[end:] if end else brackets
 
 
 def _key(given: bytes, rng: np.random.Generator) -> bytes:
@@ -138,9 +148,6 @@ def _key(given: bytes, rng: np.random.Generator) -> bytes:
 
 def _code(given: bytes, canary: Path, rng: np.random.Generator) -> bytes:
     """A word becomes an expression that a reader which evaluates would run."""
-    words = list(re.finditer(rb'"[^"\n]*"', given))
-    if not words:
-        return given
-    word = words[int(rng.integers(0, len(words)))]
+    begin, end = _span(QUOTED, given, rng)
     expression = f"__import__('pathlib').Path('{canary}').touch()"
-    return given[: word.start()] + json.dumps(expression).encode() + given[word.end() :]
+    return given[:begin] + json.dumps(expression).encode() + given[end:] if end else given

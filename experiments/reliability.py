@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from forked import ended, fork, kill, wait
 from killed import Export, Measure, Search, Work, cleared, write_space
+from made_up_tables import write_results
 from recording import RESULTS, record
 
 from nas import jobs
@@ -123,11 +124,8 @@ def large_study(trials: int) -> dict[str, Any]:
         place = Path(name)
         space = open_space("cells:nats-size")
         rows = np.unique(space.decisions.sample(np.random.default_rng(0), 20_000), axis=0)
-        lines = ['"' + json.dumps(one.to_json()).replace('"', '""') + '"' for one in space.decode(np.asfortranarray(rows))]
         table = place / "table.csv"
-        table.write_text(
-            "\n".join(["architecture,top1", *(f"{line},{row.sum()}" for line, row in zip(lines, rows, strict=True))])
-        )
+        write_results(table, space, rows, lambda row: row.sum())
         synchronise, os.fsync = os.fsync, lambda _: None  # type: ignore[assignment]
         try:
             run = jobs.search("cells:nats-size", evaluate=str(table), strategy="random", evaluations=trials, out=place / "run")
