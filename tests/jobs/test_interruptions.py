@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from killed_runs import PATIENCE, kill_when, signal_when, start, trained
+from onnx_stand_in import without_exporter
 from safetensors.torch import load_file
 
 from nas import jobs
+from nas.base.errors import NasError
 from nas.runs import RunFolder
 from nas.searching import StudyHistory
 from nas.supernet import open_space
@@ -42,11 +45,8 @@ def assert_same_run(first: Path, second: Path) -> None:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    process = start("new", folder, SPACE, TARGETS, OPTIONS)
-    _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, errors.decode()
-    return folder
+    with without_exporter():
+        return jobs.search(SPACE, TARGETS, out=tmp_path_factory.mktemp("runs") / "whole", **OPTIONS).path
 
 
 @pytest.mark.usefixtures("without_onnx")
@@ -118,11 +118,10 @@ def test_python_gets_the_network(uninterrupted: Path) -> None:
     assert (network(images)[0] - network(images)[1]).abs().max() > 0
 
 
-def test_a_killed_run_says_how_to_go_on(uninterrupted: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "half"
-    kill_when(start("new", folder, SPACE, TARGETS, OPTIONS), (folder / "manifest.json").exists)
-    with pytest.raises(Exception, match="nas resume"):
-        jobs.Run(folder)
+def test_an_unfinished_run_says_how_to_go_on(uninterrupted: Path, tmp_path: Path) -> None:
+    shutil.copytree(uninterrupted, tmp_path / "half", ignore=shutil.ignore_patterns("results.json"))
+    with pytest.raises(NasError, match=f"is not finished; go on with: nas resume {tmp_path / 'half'}"):
+        jobs.Run(tmp_path / "half")
 
 
 @pytest.mark.slow
