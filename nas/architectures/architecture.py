@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 from nas.choices import Option
 
 
@@ -57,8 +58,8 @@ class Architecture(Mapping[str, Option]):
         """
         if isinstance(content, str):
             try:
-                content = json.loads(content)
-            except json.JSONDecodeError as error:
+                content = parsed(content)
+            except ValueError as error:
                 raise NasError(f"this is not an architecture in JSON: {error}") from error
         if not isinstance(content, Mapping) or not isinstance(content.get("decisions"), Mapping):
             raise NasError('an architecture is written {"space": NAME, "decisions": {DECISION: OPTION, ...}}')

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 
 
 @contextlib.contextmanager
@@ -60,10 +61,10 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, what: str) -> Any:
     """Read JSON, or say in one sentence what is wrong with the file; `what` names its role ('run manifest')."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NasError(f"{what} not found: {path} does not exist") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise NasError(f"{what} cannot be read: {path}: {error}") from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import NoReturn
 import typer
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 from nas.cli.guard import guarded, out_of_memory, tell
 
 LONGEST_STEP = 600
@@ -74,7 +74,7 @@ def together(as_json: bool, resumable: list[Path], devices: int | None, compute:
 def compute_of(run: Path) -> str:
     """Where a run trains, as far as its manifest can be read here."""
     try:
-        return str(json.loads((run / "manifest.json").read_text(encoding="utf-8"))["config"]["compute"])
+        return str(parsed((run / "manifest.json").read_text(encoding="utf-8"))["config"]["compute"])
     except (OSError, ValueError, KeyError, TypeError):
         return "auto"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 from nas.data.images import Labels
 from nas.data.sources import SPLIT_NAMES, SPLITS, Found, Part, require_known, require_two_classes
 from nas.data.tasks import Classification
@@ -176,7 +176,7 @@ def _class_names(schema: pa.Schema, label: str) -> Sequence[str] | None:
     if text is None:
         return None
     try:
-        found: Any = json.loads(text)["info"]["features"][label]["names"]
+        found: Any = parsed(text)["info"]["features"][label]["names"]
     except (ValueError, KeyError, TypeError):
         return None
     usable = isinstance(found, list) and len(set(map(str, found))) == len(found) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from nas.base.errors import NasError
 from nas.base.files import read_json, write_json
+from nas.base.json_text import parsed
 from nas.data.tasks import LearningTask, task_in
 
 FILE = "preprocessing.json"
@@ -116,7 +116,7 @@ def _texts(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in entries:
         try:
-            found[entry.key] = json.loads(entry.value)
+            found[entry.key] = parsed(entry.value)
         except ValueError:
             found[entry.key] = entry.value
     return found

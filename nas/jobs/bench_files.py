@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 from nas.base.lines import append_lines, read_lines
 from nas.searching.benchmarks import Searched
 
@@ -33,7 +34,7 @@ class SearchesFile:
         if not lines:
             return
         try:
-            kept, *searches = [json.loads(line) for line in lines]
+            kept, *searches = [parsed(line) for line in lines]
             self.found = {one["seed"]: _read(one) for one in searches}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NasError(f"{path} is damaged: {error}; remove it, and its searches are done again") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from nas.base.errors import NasError
 from nas.base.files import read_json
+from nas.base.json_text import parsed
 from nas.measuring.plan import Plan
 from nas.measuring.runner import BUSY, USUAL
 
@@ -152,7 +152,7 @@ def _entries(folder: Path, plan: Plan) -> Iterator[Entry]:
         if not line.endswith("\n"):
             break  # the runner was stopped while it wrote
         try:
-            entry = json.loads(line)
+            entry = parsed(line)
             model, at, milliseconds = int(entry["model"]), int(entry["round"]), float(entry["ms"])
             disturbed = entry["busy"] if entry["busy"] is None else float(entry["busy"])
         except (ValueError, KeyError, TypeError) as error:

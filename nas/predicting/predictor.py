@@ -17,6 +17,7 @@ import numpy.typing as npt
 from nas.architectures.decisions import Rows
 from nas.base import plugins
 from nas.base.errors import NasError, unknown
+from nas.base.json_text import parsed
 from nas.base.threads import one_blas_thread
 from nas.predicting.encoding import Encoding
 from nas.predicting.quality import Numbers, Quality, quality_of
@@ -144,7 +145,7 @@ class Predictor(ABC):
         if metadata["predictor"] != _class_name(cls):
             raise NasError(f"{path} holds a {metadata['predictor']}, not a {_class_name(cls)}")
         try:
-            facts = json.loads(metadata["facts"])
+            facts = parsed(metadata["facts"])
             found = cls(encoding, facts["seed"], **facts["options"])
             if found._facts() != facts:
                 raise NasError(
@@ -226,8 +227,8 @@ def require_features(name: str, why: str) -> None:
 def _converted(predictor: str, option: str, value: Any, default: Any) -> Any:
     if isinstance(value, str) and not isinstance(default, str):
         try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
+            value = parsed(value)
+        except ValueError:
             value = str(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

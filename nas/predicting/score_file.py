@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 from nas.base.lines import append_lines, read_lines
 
 Found: TypeAlias = float | str
@@ -38,7 +39,7 @@ class ScoreFile:
         try:
             known: dict[bytes, dict[str, Found]] = {}
             for line in read_lines(self.path, "proxy scores"):
-                read = json.loads(line)
+                read = parsed(line)
                 row = bytes(read["row"])
                 if len(row) != self.width:
                     raise ValueError(f"a row of {len(row)} decisions")

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 from nas.supernet.weights import load_metadata, load_tensor, load_tensors, save_tensors
 
 FORMAT = "1"
@@ -98,8 +99,8 @@ def _facts(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if metadata.get("format") != FORMAT:
         raise NasError(f"checkpoint {path} has format {metadata.get('format', 'unknown')}; this version reads format {FORMAT}")
     try:
-        facts = json.loads(metadata["facts"])
-    except (KeyError, ValueError, RecursionError) as error:
+        facts = parsed(metadata["facts"])
+    except (KeyError, ValueError) as error:
         raise NasError(f"checkpoint {path} is damaged: {type(error).__name__}: {error}") from error
     if not isinstance(facts, dict):
         raise NasError(f"checkpoint {path} is damaged: it does not say what it is")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 from nas.base.errors import NasError
+from nas.base.json_text import parsed
 from nas.base.progress import Reporter
 from nas.measuring.plan import Plan
 
@@ -49,7 +49,7 @@ class Listener:
     def hear(self, line: str) -> None:
         """One line of the runner's output; others than its own are passed over."""
         try:
-            state = json.loads(line)
+            state = parsed(line)
             number, done, total = int(state["round"]), int(state["done"]), int(state["of"])
         except (ValueError, TypeError, KeyError):
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 import shlex
 from abc import abstractmethod
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 
 from nas.base.errors import NasError
 from nas.base.files import replacing
+from nas.base.json_text import parsed
 from nas.base.progress import Reporter
 from nas.measuring.connections.connection import Connection, Listener, last_line, runner_failed
 from nas.measuring.plan import Plan, programs
@@ -145,7 +145,7 @@ class Remote(Connection):
                 f"{self.title} cannot run models: {said}. Packages of a virtual environment: --python 'VENV/bin/python'"
             )
         try:
-            found = json.loads(answer.output.strip().splitlines()[-1])
+            found = parsed(answer.output.strip().splitlines()[-1])
             return {"free": int(found["free"]), "models": dict(found["models"])}
         except (ValueError, LookupError, TypeError) as error:
             raise NasError(f"{self.title} does not answer as the runner does: {answer.output.strip()[:200]}") from error
