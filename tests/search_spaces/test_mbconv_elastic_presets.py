@@ -42,6 +42,7 @@ def test_supernet_extracted_and_counts_agree_for_many(space: Space) -> None:
     assert_exact(space, rows_of(space, 50), SMALL)
 
 
+@pytest.mark.slow
 def test_onnx_agrees(tmp_path: Path) -> None:
     space = open_space("mbconv:ofa")
     assert_onnx(space, space.encode([space.smallest])[0], tmp_path, calibrated=False)
