@@ -51,7 +51,7 @@ def bench(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    with guarded(json):
+    with guarded(json, again=True):
         from nas.cli.progress import TerminalReporter
         from nas.jobs.benching import STRATEGIES
         from nas.jobs.benching import bench as compare

@@ -16,19 +16,20 @@ from nas.base.errors import NasError, memory_error
 
 
 @contextlib.contextmanager
-def guarded(as_json: bool, resumable: list[Path] | None = None) -> Iterator[None]:
+def guarded(as_json: bool, resumable: list[Path] | None = None, again: bool = False) -> Iterator[None]:
     """Turn a user's mistake into one line and exit code 2, and Ctrl-C into 130.
 
     Args:
         as_json: standard output then holds one JSON object even for a mistake.
         resumable: holds the run's folder once there is something to go on with.
+        again: the same command goes on where it was.
     """
     try:
         yield
     except NasError as error:
         tell(as_json, str(error), 2)
     except KeyboardInterrupt:
-        hint = f"; go on with: nas resume {resumable[0]}" if resumable else ""
+        hint = f"; go on with: nas resume {resumable[0]}" if resumable else "; the same command goes on" * again
         tell(as_json, f"interrupted{hint}", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -62,7 +62,7 @@ def measure(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    with guarded(json):
+    with guarded(json, again=True):
         from nas.cli.progress import TerminalReporter
         from nas.jobs.measuring import bundle as write
         from nas.jobs.measuring import list_operators
