@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from nas.cli.app import app
@@ -33,7 +34,7 @@ def test_what_goes_on_by_itself_says_so(
 
 
 def test_a_run_is_gone_on_with_by_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(BaseException) as ended, guarded(False, [Path("runs/a")]):
+    with pytest.raises(typer.Exit) as ended, guarded(False, [Path("runs/a")]):
         raise KeyboardInterrupt
-    assert ended.value.exit_code == 130  # type: ignore[attr-defined]
+    assert ended.value.exit_code == 130
     assert capsys.readouterr().err == "nas: interrupted; go on with: nas resume runs/a\n"
