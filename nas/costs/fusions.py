@@ -1,12 +1,13 @@
 """What runtimes do between units: sums that a convolution takes in, and activations that cost nothing.
 
 onnxruntime on x86, and other runtimes as far as they can, run a batch norm, and one sum with another tensor, inside the
-convolution before them, and an activation of its result, too; an activation that several operators ask of one tensor is
-computed once. In networks of many small operators that is a good part of the time. So such places have keys of their own, in
-tables that tell them apart:
+convolution before them, and an activation of its result, too; an activation, pooling or sum that several operators ask of the
+same tensors is computed once. In networks of many small operators that is a good part of the time. So such places have keys of
+their own, in tables that tell them apart:
 
     elementwise ... into_conv=1     a sum that the convolution behind one of its operands can take in
     conv_norm ... free_act=1        a unit whose activation another one has computed, or the convolution before it takes in
+    pool ... repeated=1             a pooling or a sum that was computed before
 
 How much is saved is the runtime's affair, and measured: whole networks tell it, as they correct every other figure.
 """
@@ -14,7 +15,7 @@ How much is saved is the runtime's affair, and measured: whole networks tell it,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,16 @@ import numpy.typing as npt
 
 from nas.choices import Tabulated, Value, assignments, evaluate, free_choices
 from nas.choices.expression import SETTLING_LIMIT
-from nas.costs.table import FREE_ACT, INTO_CONV
+from nas.costs.table import FREE_ACT, INTO_CONV, REPEATED
 from nas.elastic import Operator, Walk
 from nas.elastic.symbolic import SymbolicTensor
 
 CONVOLUTIONS = frozenset({"conv2d"})
 FOLDED = frozenset({"batch_norm"})
 """Kinds that become a part of the convolution before them."""
+
+REPEATABLE = frozenset({"activation", "elementwise", "pool"})
+"""Kinds without weights: on the same tensors they have the same result."""
 
 Where = npt.NDArray[np.bool_]
 """For every joint option of the choices, whether something holds."""
@@ -89,14 +93,15 @@ class Fusions:
         if not self.known:
             return {}
         operator = self._operators[step]
+        saved = {}
         if operator.kind == "activation":
-            name, saved = FREE_ACT, self._free(step)
-        elif step in self._sums:
-            name, saved = INTO_CONV, self._sums[step]
-        else:
-            return {}
-        value = self._value(saved & self._where(operator.guard))
-        return {} if value is False else {name: value}
+            saved[FREE_ACT] = self._free(step)
+        elif operator.kind in REPEATABLE:
+            saved[REPEATED] = repeated = self._repeated(step)
+            if step in self._sums:
+                saved[INTO_CONV] = self._sums[step] & ~repeated
+        values = {name: self._value(where & self._where(operator.guard)) for name, where in saved.items()}
+        return {name: value for name, value in values.items() if value is not False}
 
     def _read(self) -> None:
         """Note who reads what, and look at every sum, in order: a sum may be one of a sum."""
@@ -141,6 +146,27 @@ class Fusions:
                 besides |= self._reads_same(operator, tensor)
         found: Where = before | (self._end(tensor) & ~besides)
         return found
+
+    def _repeated(self, step: int) -> Where:
+        """In which architectures an operator without weights was computed before."""
+        found = np.zeros(self._count, dtype=bool)
+        for _, where in self._repeats(step):
+            found |= where
+        return found
+
+    def _repeats(self, step: int) -> Iterator[tuple[int, Where]]:
+        """Earlier operators that may compute the same as one without weights, and in which architectures they do."""
+        operator = self._operators[step]
+        if operator.kind == "elementwise" and len(operator.inputs) == 1:
+            return  # what it adds or multiplies by may differ
+        readers = {other for origin in self._origins(operator.inputs[0]) for other in self._readers.get(origin, ())}
+        for other in sorted(readers):
+            known = self._operators[other]
+            if other < step and _alike(known, operator):
+                where = self._where(known.guard) & self._where(operator.guard)
+                for one, two in zip(known.inputs, operator.inputs, strict=True):
+                    where = where & (self._origin(one) == self._origin(two))
+                yield other, where
 
     def _reads_same(self, operator: Operator, tensor: SymbolicTensor) -> Where:
         """In which architectures an operator reads a tensor, by whatever name."""
@@ -188,14 +214,18 @@ class Fusions:
         return sums.get(made, np.zeros(self._count, dtype=bool))
 
     def _origin(self, tensor: SymbolicTensor) -> npt.NDArray[np.int64]:
-        """The tensor of which this is another name, by its index, in each architecture."""
+        """The tensor of which this is another name, or which is the same, by its index, in each architecture."""
         if tensor.index not in self._named:
-            made = self._made.get(tensor.index)
-            if made is not None and self._operators[made].kind == "fork":
+            made = self._made.get(tensor.index, -1)
+            kind = self._operators[made].kind if made >= 0 else ""
+            found = np.full(self._count, tensor.index)
+            if kind == "fork":
                 yes, no = (self._origin(side) for side in self._operators[made].inputs)
                 found = np.where(self._where(self._operators[made].attributes["condition"]), yes, no)
-            else:
-                found = np.full(self._count, tensor.index)
+            elif kind in REPEATABLE:
+                for other, where in self._repeats(made):
+                    first = where & (found == tensor.index)
+                    found = np.where(first, self._origin(self._operators[other].output), found)
             self._named[tensor.index] = found
         return self._named[tensor.index]
 
@@ -226,3 +256,14 @@ class Fusions:
             else:
                 grid = grid.take([0], axis)
         return Tabulated.of(tuple(kept), grid.reshape(-1).astype(np.int64)) if kept else 1
+
+
+def _alike(one: Operator, two: Operator) -> bool:
+    """Whether two operators without weights compute the same, if they read the same."""
+    outer, other = ((op.kind, len(op.inputs), len(op.output.shape), set(op.attributes)) for op in (one, two))
+    if outer != other:
+        return False
+    pairs = [(value, two.attributes[name]) for name, value in one.attributes.items()]
+    pairs += zip(one.output.shape, two.output.shape, strict=True)
+    # What depends on choices is the same only where it is the same expression.
+    return all(first is second or (isinstance(first, int | str) and first == second) for first, second in pairs)

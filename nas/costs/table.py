@@ -39,10 +39,10 @@ from nas.base.files import read_json
 NAME = r"^[a-z0-9][a-z0-9.-]*$"
 """What a table may be called."""
 
-INTO_CONV, FREE_ACT = "into_conv", "free_act"
+INTO_CONV, FREE_ACT, REPEATED = "into_conv", "free_act", "repeated"
 """Attributes of keys that say what a runtime can save (see `nas.costs.fusions`); left out of a key where they are 0."""
 
-SAVINGS = frozenset({INTO_CONV, FREE_ACT})
+SAVINGS = frozenset({INTO_CONV, FREE_ACT, REPEATED})
 
 Milliseconds = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Signed = Annotated[float, Field(allow_inf_nan=False)]

@@ -230,7 +230,7 @@ def _avg_pool(
     *_: Any,
     **__: Any,
 ) -> Any:
-    return _max_pool(x, kernel_size, stride, padding, 1, ceil_mode)
+    return _pool(x, kernel_size, stride, padding, 1, ceil_mode)
 
 
 @shape_rule(F.max_pool2d, torch.max_pool2d)
@@ -245,12 +245,20 @@ def _max_pool(
 ) -> SymbolicTensor:
     if return_indices:
         raise NasError(f"{x.recorder.path}: pooling that returns indices is not covered by the cost rules")
+    return _pool(x, kernel_size, stride, padding, dilation, ceil_mode, max=1)
+
+
+def _pool(
+    x: SymbolicTensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, **attributes: int
+) -> SymbolicTensor:
     kernels, strides = pair(kernel_size), pair(stride or kernel_size)
     paddings, dilations = pair(padding), pair(dilation)
     side = partly_filled if ceil_mode else spatial
     height = side(x.shape[2], kernels[0], strides[0], paddings[0], dilations[0])
     width = side(x.shape[3], kernels[1], strides[1], paddings[1], dilations[1])
-    return x.recorder.record("pool", (x,), (*x.shape[:2], height, width), {"kernel": kernels[0], "stride": strides[0]})
+    return x.recorder.record(
+        "pool", (x,), (*x.shape[:2], height, width), {"kernel": kernels[0], "stride": strides[0], **attributes}
+    )
 
 
 @shape_rule(torch.mean, torch.Tensor.mean, torch.sum, torch.Tensor.sum)

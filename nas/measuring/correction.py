@@ -14,7 +14,7 @@ WEIGHTS = tuple(float(weight) for weight in np.logspace(-6, 2, 33))
 """Strengths that hold an operator's factor near the common one, from which the best is taken."""
 
 LARGEST = 10.0
-"""How many times an operator's factor may be the common one, or the common one it."""
+"""How many times the common factor an operator's own may be. It may be 0: a runtime saves some operators."""
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,5 @@ def fitted_factors(counts: npt.NDArray[np.int64], alone: Floats, whole: Floats) 
         left_out = float(np.abs(inverse @ missing / np.diag(inverse)).mean())
         if left_out < best:
             best, chosen = left_out, shares.T @ (inverse @ missing)
-    factors: Floats = common * np.clip(1 + chosen, 1 / LARGEST, LARGEST)
+    factors: Floats = common * np.clip(1 + chosen, 0, LARGEST)
     return factors

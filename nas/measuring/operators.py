@@ -69,7 +69,8 @@ def _pool(first: Shape, output: Shape, attributes: Mapping[str, Any]) -> Bare | 
         kernel, stride = int(attributes["kernel"]), int(attributes["stride"])
         side = -(-(first[-1] - kernel) // stride) + 1
         padding = 0 if side == output[-1] else kernel // 2
-        return Bare(lambda x: F.avg_pool2d(x, kernel, stride, padding), first)
+        pool = F.max_pool2d if "max" in attributes else F.avg_pool2d
+        return Bare(lambda x: pool(x, kernel, stride, padding), first)
     kept = list(output)
     axes = []
     for axis, size in enumerate(first):
