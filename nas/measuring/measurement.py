@@ -162,4 +162,7 @@ def _difference(known: Plan, wanted: Plan) -> str:
     counts = [sum(model.network for model in plan.models) for plan in (known, wanted)]
     if counts[0] != counts[1]:
         return f"it has {counts[0]} whole networks, not {counts[1]}"
+    protocol = ("most_rounds", "turns", "warmups", "calls", "spread", "slowed")
+    if any(getattr(known, name) != getattr(wanted, name) for name in protocol):
+        return "an earlier version of nas began it, which timed otherwise"
     return "the space has changed since"

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nas.base.errors import NasError
 from nas.base.files import read_json, write_json, write_text
 
-ROUNDS, MOST_ROUNDS, WARMUPS, CALLS, SPREAD, SLOWED = 10, 20, 2, 8, 0.02, 0.1
-"""The protocol: rounds, and at most so many while a model spreads by more than `SPREAD`; calls of each model in one; how much
-slower than usual the reference may be beside a timing that is not repeated."""
+ROUNDS, MOST_ROUNDS, TURNS, WARMUPS, CALLS, SPREAD, SLOWED = 10, 20, 8, 1, 1, 0.02, 0.1
+"""The protocol: rounds, and at most so many while a model spreads by more than `SPREAD`; turns of each model in one, and calls
+in a turn; how much slower than usual the reference may be beside timings that are not repeated."""
 
 
 class _Strict(BaseModel):
@@ -44,7 +44,7 @@ class Plan(_Strict):
         runtime, dtype, threads, batch: what is measured.
         space, resolution, channels, classes: of what the models are part.
         reference: index of the model that is timed all along.
-        rounds, most_rounds, warmups, calls, spread, slowed, seed: the protocol.
+        rounds, most_rounds, turns, warmups, calls, spread, slowed, seed: the protocol.
     """
 
     format: Literal[1] = 1
@@ -60,6 +60,7 @@ class Plan(_Strict):
     reference: int = Field(default=0, ge=0)
     rounds: int = Field(default=ROUNDS, gt=0)
     most_rounds: int = Field(default=MOST_ROUNDS, gt=0, le=10_000)
+    turns: int = Field(default=TURNS, gt=0)
     warmups: int = Field(default=WARMUPS, ge=0)
     calls: int = Field(default=CALLS, gt=0)
     spread: float = Field(default=SPREAD, gt=0)

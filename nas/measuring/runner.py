@@ -7,12 +7,15 @@ The folder holds `plan.json`, `loader.py` (how the runtime loads a model) and th
 appended to `timings.jsonl`, so that work that was interrupted goes on where it was; at the end everything is written as one
 file, `results.json`. Progress is printed, one line a model.
 
-In a round all models come in a new random order, each with warm-up calls and then timed ones, of which the fastest counts.
-Every model is loaded anew, so that a place in memory that happens to be good or bad does not last. A model whose rounds
-spread more than is allowed gets further rounds, up to a limit. A reference model is timed all along: it shows when the
-clock of the device drifts. Where the system tells how busy other programs keep the processors, a disturbed timing is
-repeated at once, a few times at most. What it does not tell, such as other guests of a virtual machine's host, shows in the
-reference: what was timed between two of its timings is repeated at the end of the round where one of them was slow.
+In a round all models come in a new random order, a group at a time. The models of a group and a reference take turns, each
+with warm-up calls and then timed ones, and of a model's calls the fastest counts: what disturbs a machine for a part of a
+second then meets one call of many models, and not all calls of one. Every model is loaded anew, so that a place in memory that
+happens to be good or bad does not last. A model whose rounds spread more than is allowed gets further rounds, up to a limit.
+
+The reference is one model, always the same: it shows when the clock of the device drifts. Where the system tells how busy other
+programs keep the processors, a disturbed group takes its turns again at once, a few times at most. What it does not tell, such
+as other guests of a virtual machine's host, shows in the reference: a group in which it was slow is repeated at the end of
+the round.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -56,16 +60,16 @@ Timings = dict[int, dict[int, list[float]]]
 """Model -> round -> milliseconds."""
 
 REPEATS = 3
-"""How often a disturbed timing is taken at most."""
+"""How often a disturbed group takes its turns at most."""
 
 BUSY = 0.1
 """Processors' worth of other programs above which a timing is disturbed."""
 
 USUAL = 0.25
-"""What the reference usually takes is this quantile of its timings: a machine can be slow for most of the time."""
+"""A machine's usual state is this quantile of its states: it can be slow for most of the time."""
 
-REFERENCE_EVERY = 8
-"""Models between two timings of the reference."""
+TOGETHER, BYTES = 16, 192 << 20
+"""Models of a group, and the bytes of their files, at most: boards have little memory, and a runtime needs more than a file."""
 
 
 def main() -> None:
@@ -174,27 +178,36 @@ def due(plan: dict[str, Any], timings: Timings, number: int) -> list[int]:
 def one_round(
     plan: dict[str, Any], loader: Any, folder: Path, number: int, waiting: list[int], timings: Timings, file: TextIO
 ) -> None:
-    """Time some models in a new order, and the reference between them; then those again that were timed in slow moments."""
+    """Time some models in a new order, each group beside the reference; then those again whose reference was slow."""
     random.Random(plan["seed"] * 1000003 + number).shuffle(waiting)
     again: list[int] = []
     for wanted in (waiting, again):
-        slow = bool(wanted) and reference_is_slow(plan, loader, folder, number, timings, file)
-        for start in range(0, len(wanted), REFERENCE_EVERY):
-            models = wanted[start : start + REFERENCE_EVERY]
-            for place, model in enumerate(models, start + 1):
-                keep(file, timings, number, model, timed(plan, loader, folder, model))
-                print(json.dumps({"round": number, "done": place, "of": len(wanted)}), flush=True)
-            slow, before = reference_is_slow(plan, loader, folder, number, timings, file), slow
-            if wanted is waiting and (slow or before):
-                again += models
+        done = 0
+        for group in groups(wanted, [folder / entry["file"] for entry in plan["models"]]):
+            (reference, busy), *found = timed(plan, loader, folder, [plan["reference"], *group])
+            keep(file, timings, number, -1, (reference, busy))
+            for model, timing in zip(group, found):  # noqa: B905  # Pythons of boards are older than `strict`
+                done += 1
+                keep(file, timings, number, model, timing)
+                print(json.dumps({"round": number, "done": done, "of": len(wanted)}), flush=True)
+            usual = numpy.quantile([ms for known in timings[-1].values() for ms in known], USUAL)
+            if wanted is waiting and reference > usual * (1 + plan["slowed"]):
+                again += group
 
 
-def reference_is_slow(plan: dict[str, Any], loader: Any, folder: Path, number: int, timings: Timings, file: TextIO) -> bool:
-    """Time the reference, and say whether it took longer than usual by more than the plan allows."""
-    found = timed(plan, loader, folder, plan["reference"])
-    keep(file, timings, number, -1, found)
-    usual = numpy.quantile([ms for known in timings[-1].values() for ms in known], USUAL)
-    return bool(found[0] > usual * (1 + plan["slowed"]))
+def groups(wanted: list[int], files: list[Path]) -> Iterator[list[int]]:
+    """Models that are in memory at once, in the order given."""
+    group: list[int] = []
+    held = 0
+    for model in wanted:
+        size = files[model].stat().st_size
+        if group and (len(group) == TOGETHER or held + size > BYTES):
+            yield group
+            group, held = [], 0
+        group.append(model)
+        held += size
+    if group:
+        yield group
 
 
 def keep(file: TextIO, timings: Timings, number: int, model: int, found: tuple[float, float | None]) -> None:
@@ -205,29 +218,47 @@ def keep(file: TextIO, timings: Timings, number: int, model: int, found: tuple[f
     timings[model].setdefault(number, []).append(milliseconds)
 
 
-def timed(plan: dict[str, Any], loader: Any, folder: Path, model: int) -> tuple[float, float | None]:
-    """(milliseconds of the fastest call, processors that other programs kept busy meanwhile or None)."""
-    entry = plan["models"][model]
-    generator = numpy.random.default_rng(0)
-    inputs = [generator.standard_normal(shape, dtype=numpy.float32) for shape in entry["inputs"]]
-    call = loader.load(folder / entry["file"], inputs, plan["threads"], plan["dtype"])
-    fastest, busy = float("inf"), None
+def timed(plan: dict[str, Any], loader: Any, folder: Path, models: list[int]) -> list[tuple[float, float | None]]:
+    """(milliseconds of the fastest call, processors that other programs kept busy meanwhile or None) of each model."""
+    calls = [loaded(plan, loader, folder, model) for model in models]
+    order = random.Random(plan["seed"])
+    fastest: list[tuple[float, float | None]] = [(float("inf"), None)] * len(calls)
     for _ in range(REPEATS):
-        for _ in range(plan["warmups"]):
-            call()
-        before, start, here = host.others(), time.perf_counter(), float("inf")
-        for _ in range(plan["calls"]):
-            begin = time.perf_counter()
-            call()
-            here = min(here, time.perf_counter() - begin)
+        before, start = host.others(), time.perf_counter()
+        here = take_turns(calls, plan, order)
         after, wall = host.others(), time.perf_counter() - start
         disturbed = None if before is None or after is None else round(max(0.0, (after - before) / wall), 3)
-        if here < fastest:
-            fastest, busy = here, disturbed
+        both = zip(fastest, here)  # noqa: B905  # Pythons of boards are older than `strict`
+        fastest = [(round(1e3 * new, 6), disturbed) if 1e3 * new < known[0] else known for known, new in both]
         # The system counts in hundredths of a second; over less than a tenth nothing can be said.
         if disturbed is None or wall < 0.1 or disturbed <= BUSY:
             break
-    return round(fastest * 1e3, 6), busy
+    return fastest
+
+
+def take_turns(calls: list[Callable[[], Any]], plan: dict[str, Any], order: random.Random) -> list[float]:
+    """Seconds of the fastest call of each, in a new order in each turn."""
+    fastest = [float("inf")] * len(calls)
+    places = list(range(len(calls)))
+    for _ in range(plan["turns"]):
+        order.shuffle(places)
+        for place in places:
+            for _ in range(plan["warmups"]):
+                calls[place]()
+            for _ in range(plan["calls"]):
+                begin = time.perf_counter()
+                calls[place]()
+                fastest[place] = min(fastest[place], time.perf_counter() - begin)
+    return fastest
+
+
+def loaded(plan: dict[str, Any], loader: Any, folder: Path, model: int) -> Callable[[], Any]:
+    """What runs a model once, on inputs that are always the same."""
+    entry = plan["models"][model]
+    generator = numpy.random.default_rng(0)
+    inputs = [generator.standard_normal(shape, dtype=numpy.float32) for shape in entry["inputs"]]
+    call: Callable[[], Any] = loader.load(folder / entry["file"], inputs, plan["threads"], plan["dtype"])
+    return call
 
 
 if __name__ == "__main__":

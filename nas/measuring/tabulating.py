@@ -119,8 +119,8 @@ def _corrected(measured: Measured, alone: Floats, whole: Floats) -> tuple[Floats
 
 def _note(plan: Plan, corrected: bool, timings: Timings) -> str:
     parts = [
-        f"Median over up to {plan.most_rounds} rounds of the fastest of {plan.calls} calls, in random order; each operator or "
-        "unit by itself, as the runtime fuses it."
+        f"Median over up to {plan.most_rounds} rounds of the fastest of {plan.turns * plan.calls} calls, in turns with other "
+        "models, in random order, in the machine's usual state; each operator or unit by itself, as the runtime fuses it."
     ]
     if corrected:
         parts.append("Figures were then corrected by whole networks, so that sums tell their time.")

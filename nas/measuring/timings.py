@@ -13,11 +13,9 @@ import numpy as np
 from nas.base.errors import NasError
 from nas.base.files import read_json
 from nas.base.json_text import parsed
+from nas.measuring.common_state import fitted_states
 from nas.measuring.plan import Plan
-from nas.measuring.runner import BUSY, USUAL
-
-Rounds = dict[int, dict[int, list[float]]]
-"""Model -> round -> milliseconds."""
+from nas.measuring.runner import BUSY
 
 Entry = tuple[int, int, float, float | None]
 """One timing: model or -1 for the reference, round, milliseconds, processors that other programs kept busy."""
@@ -29,10 +27,10 @@ NOISE = 0.05
 """Spread of a model above which a machine is said to be noisy, if more than a tenth of its models have it."""
 
 FEWEST = 2
-"""Rounds that must remain of a model where those beside a slow reference are left out."""
+"""Timings that must remain of a model where those of slow moments are left out."""
 
 MUCH = 0.25
-"""Share of the timings beside a slow reference that is worth a warning."""
+"""Share of the timings in slow moments that is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,10 @@ class Figure:
     """One model's time.
 
     Attributes:
-        ms: median over the rounds of each one's fastest call. Rounds in which the reference was slow beside every timing of
-            the model are left out, where two others remain.
-        spread: half the range between the quartiles of the rounds, in milliseconds.
-        count: rounds.
+        ms: median of its timings, each the fastest call of some turns, as they would have been in the usual state of the
+            machine (see `common_state`). Those of groups that were slow are left out, where two others remain.
+        spread: half the range between their quartiles, in milliseconds.
+        count: of them.
     """
 
     ms: float
@@ -61,7 +59,7 @@ class Timings:
         finished: whether the runner came to its end.
         drift: largest change of the reference between thirds of the rounds, as a share.
         busy: share of the timings that other programs disturbed; None where the device does not tell.
-        slow: share of the timings beside which the reference was slow.
+        slow: share of the timings in groups that were slower than usual by more than the plan allows.
     """
 
     figures: Mapping[int, Figure]
@@ -89,7 +87,7 @@ class Timings:
             found.append(f"other programs kept the processors busy during {self.busy:.0%} of the timings")
         if self.slow > MUCH:
             found.append(
-                f"the reference was slow beside {self.slow:.0%} of the timings, which were left out where others remained: the "
+                f"everything was slow during {self.slow:.0%} of the timings, which were left out where others remained: the "
                 "clock changes, or other guests share the machine's host. Measure again at a quieter time, with more rounds"
             )
         return found
@@ -108,40 +106,33 @@ def summarised(entries: Iterable[Entry], device: Mapping[str, Any], slowed: floa
         slowed: see `Plan`.
     """
     every = list(entries)
-    slow = _beside_slow([(model, milliseconds) for model, _, milliseconds, _ in every], slowed)
-    rounds: Rounds = {}
-    steady: Rounds = {}
-    for (model, at, milliseconds, _), disturbed in zip(every, slow, strict=True):
-        rounds.setdefault(model, {}).setdefault(at, []).append(milliseconds)
-        if not disturbed:
-            steady.setdefault(model, {}).setdefault(at, []).append(milliseconds)
     busy = [share for _, _, _, share in every if share is not None]
-    figures = {}
-    for model, known in rounds.items():
-        if model >= 0:
-            kept = steady.get(model, {})
-            figures[model] = _figure([min(ms) for ms in (kept if len(kept) >= FEWEST else known).values()])
+    figures, slow = _figures(every, slowed) if every else ({}, 0.0)
     return Timings(
         figures,
         device.get("device", {}),
         bool(device.get("finished")),
-        _drift(rounds.get(-1, {})),
+        _drift(every),
         float(np.mean(np.array(busy) > BUSY)) if busy else None,
-        sum(slow) / max(1, len(slow)),
+        slow,
     )
 
 
-def _beside_slow(timings: Sequence[tuple[int, float]], slowed: float) -> list[bool]:
-    """For each timing, (model, milliseconds) in the order in which they were taken, whether the reference before or after it
-    was slow."""
-    places = [place for place, (model, _) in enumerate(timings) if model < 0]
-    if not places:
-        return [False] * len(timings)
-    times = np.array([timings[place][1] for place in places])
-    slow = times > (1 + slowed) * np.quantile(times, USUAL)
-    after = np.searchsorted(places, np.arange(len(timings)))
-    found: list[bool] = (slow[np.maximum(after - 1, 0)] | slow[np.minimum(after, len(places) - 1)]).tolist()
-    return found
+def _figures(entries: Sequence[Entry], slowed: float) -> tuple[dict[int, Figure], float]:
+    """The figures, and the share of the timings that were slow."""
+    models = np.array([model for model, *_ in entries])
+    # The reference is written down first of its group.
+    groups = np.cumsum(models < 0, dtype=np.int64)
+    found = fitted_states(models + 1, groups, np.array([milliseconds for _, _, milliseconds, _ in entries]))
+    slow = found.states > 1 + slowed
+    steady = np.bincount(models[~slow] + 1, minlength=int(models.max()) + 2)
+    kept = ~slow | (steady[models + 1] < FEWEST)
+    figures = {}
+    for model in np.unique(models[models >= 0]).tolist():
+        values = found.usual[kept & (models == model)]
+        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
+        figures[model] = Figure(middle, (high - low) / 2, len(values))
+    return figures, float(slow.mean())
 
 
 def _entries(folder: Path, plan: Plan) -> Iterator[Entry]:
@@ -162,12 +153,12 @@ def _entries(folder: Path, plan: Plan) -> Iterator[Entry]:
         yield model, at, milliseconds, disturbed
 
 
-def _figure(values: list[float]) -> Figure:
-    low, high = np.quantile(values, [0.25, 0.75])
-    return Figure(median(values), float(high - low) / 2, len(values))
-
-
-def _drift(rounds: Mapping[int, list[float]]) -> float:
+def _drift(entries: Iterable[Entry]) -> float:
+    """Largest change of the reference between thirds of the rounds."""
+    rounds: dict[int, list[float]] = {}
+    for model, at, milliseconds, _ in entries:
+        if model < 0:
+            rounds.setdefault(at, []).append(milliseconds)
     ordered = [median(rounds[number]) for number in sorted(rounds)]
     if len(ordered) < 3:
         return 0.0

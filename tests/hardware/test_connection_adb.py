@@ -98,10 +98,9 @@ def test_a_recorded_measurement(path: Path, tmp_path: Path, monkeypatch: pytest.
     player.require_played()
     timings = read_timings(folder, plan)
     assert timings.finished and timings.device["processor"] == "SM-G973F"
-    assert {number: (figure.count, round(figure.ms, 6)) for number, figure in timings.figures.items()} == {
-        0: (2, 0.0125),
-        1: (2, 0.0145),
-    }
+    # All was slower in the second round, by a twentieth.
+    found = {number: (figure.count, round(figure.ms, 6)) for number, figure in timings.figures.items()}
+    assert found == {0: (2, 0.012), 1: (2, 0.014)}
 
 
 @pytest.mark.parametrize(
