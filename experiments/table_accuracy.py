@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from nas.measuring import Measurement, Request, open_connection, read_timings
 from nas.measuring.correction import fitted_factors, table_error
 from nas.supernet import open_space
 
-SPACES = {"mbconv:single-path": 8, "cells:nas-bench-201": 8, "vit:autoformer-t": 4}
+SPACES = {"mbconv:single-path": 8, "cells:nas-bench-201": 8, "vit:autoformer-t": 3}
 """Rounds of timings; a model that still spreads by more than 2 % gets up to twice as many."""
 
 
@@ -30,12 +29,9 @@ def studied(name: str, threads: int, given: argparse.Namespace) -> tuple[dict[st
     request = Request(threads=threads, networks=given.fitted + given.judged, rounds=SPACES[name])
     measurement = Measurement(open_space(name), request)
     folder = RESULTS / Path(__file__).stem / f"{name.replace(':', '-')}-{threads}"
-    clock = time.perf_counter()
     share_models(folder)
     plan = measurement.prepare(folder, Silent())
-    converted = time.perf_counter()
     open_connection("here").run(folder, plan, Silent())
-    ended = time.perf_counter()
     timings = read_timings(folder, plan)
     operators = len(measurement.blocks.all)
     alone = np.array([timings.figures[number].ms for number in range(operators)])
@@ -57,8 +53,6 @@ def studied(name: str, threads: int, given: argparse.Namespace) -> tuple[dict[st
             "common_factor": common,
             "drift": timings.drift,
             "busy": timings.busy,
-            "converting_s": converted - clock,
-            "timing_s": ended - converted,
         },
         predicted,
         whole[judged],
@@ -73,15 +67,16 @@ def share_models(folder: Path) -> None:
             os.link(known, folder / "models" / known.name)
 
 
-def plot(file: Path, found: list[tuple[dict[str, Any], np.ndarray, np.ndarray]]) -> None:
-    """Predicted against measured, a panel for each space and number of threads."""
+def plot(file: Path, found: list[tuple[dict[str, Any], np.ndarray, np.ndarray]], wide: int) -> None:
+    """Predicted against measured, a panel for each space and number of threads, so many beside each other."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(found), figsize=(4.2 * len(found), 4.2), squeeze=False)
-    for axis, (figures, predicted, measured) in zip(axes[0], found, strict=True):
+    high = len(found) // wide
+    figure, axes = pyplot.subplots(high, wide, figsize=(4.2 * wide, 4.2 * high), squeeze=False)
+    for axis, (figures, predicted, measured) in zip(axes.flat, found, strict=True):
         ends = np.array([min(predicted.min(), measured.min()), max(predicted.max(), measured.max())])
         axis.fill_between(ends, ends * 0.95, ends * 1.05, color="C0", alpha=0.15, label="within 5 %")
         axis.plot(ends, ends, color="0.4", linewidth=1)
@@ -112,7 +107,11 @@ def main() -> None:
         for threads in given.threads:
             found.append(studied(name, threads, given))
             print(found[-1][0], flush=True)
-    plot(RESULTS / ("table_accuracy.png" if given.part is None else f"table_accuracy-{given.part}.png"), found)
+    plot(
+        RESULTS / ("table_accuracy.png" if given.part is None else f"table_accuracy-{given.part}.png"),
+        found,
+        len(given.threads),
+    )
     record(__file__, [figures for figures, _, _ in found], given.part, fitted=given.fitted, judged=given.judged, rounds=SPACES)
 
 
