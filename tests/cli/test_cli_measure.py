@@ -29,7 +29,7 @@ def said(*words: str, code: int = 0) -> str:
 
 def test_a_table_is_measured_installed_and_found_by_a_target() -> None:
     found = json.loads(said(*SMALL, "--device", "here", "--networks", "4", "--json"))
-    assert found["operators"] == 29
+    assert found["operators"] == 35
     (accuracy,) = found["accuracy"]
     assert (accuracy["networks"], accuracy["fitted_on"]) == (2, 2)
     assert "nas search --space cells:nas-bench-201 --target here-latency" in found["next"][0]
@@ -37,7 +37,7 @@ def test_a_table_is_measured_installed_and_found_by_a_target() -> None:
     assert table == devices()["here"]
     assert (table.resolution, table.threads, table.dtype) == (8, 1, "float32")
     assert table.runtime is not None and table.runtime.startswith("onnxruntime 1")
-    assert all(entry.ms > 0 and entry.alone and entry.count for entry in table.operators)
+    assert all(entry.ms >= 0 and entry.alone and entry.count for entry in table.operators)
     limit = float(found["next"][0].rpartition("=")[2].removesuffix("ms"))
     space = open_space("cells:nas-bench-201")
     architecture = space.known["nats-size-cell"]
