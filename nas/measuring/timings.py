@@ -74,8 +74,9 @@ class Timings:
         found = []
         if self.drift > DRIFT:
             found.append(
-                f"the device's clock drifted: the reference changed by {self.drift:.0%} meanwhile. Cool the device, fix its "
-                "clock, and measure again"
+                f"the device's clock drifted: the reference changed by {self.drift:.0%} meanwhile. What slowed all models "
+                "alike is taken out; where whole networks are told badly all the same, cool the device, fix its clock, and "
+                "measure again"
             )
         noisy = [figure for figure in self.figures.values() if figure.spread > NOISE * figure.ms]
         if len(noisy) > len(self.figures) / 10:
