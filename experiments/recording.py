@@ -92,12 +92,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def record(script: str, figures: Sequence[Mapping[str, Any]], part: str | None = None, /, **settings: Any) -> None:
-    """Print the figures as a table, and write them with settings, command, machine and date to `results/`.
-
-    Args:
-        part: of a study that is made in parts, on several machines or days; each has a file of its own.
-    """
+def record(script: str, figures: Sequence[Mapping[str, Any]], /, **settings: Any) -> None:
+    """Print the figures as a table, and write them with settings, command, machine and date to `results/`."""
     name = Path(script).stem
     table = Table(title=name)
     for column in figures[0]:
@@ -114,4 +110,4 @@ def record(script: str, figures: Sequence[Mapping[str, Any]], part: str | None =
         **({"crowded_rounds": sum(_crowded)} if _crowded else {}),
         "figures": [{key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in figures],
     }
-    write_json(RESULTS / f"{name if part is None else f'{name}-{part}'}.json", content)
+    write_json(RESULTS / f"{name}.json", content)

@@ -100,7 +100,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--fitted", type=int, default=100, help="networks that correct the table (default: %(default)s)")
     parser.add_argument("--judged", type=int, default=200, help="networks that tell its error (default: %(default)s)")
-    parser.add_argument("--part", help="keep the record of these spaces in a file of its own, under this name")
     given = parser.parse_args()
     found = []
     for name in given.spaces:
@@ -108,11 +107,11 @@ def main() -> None:
             found.append(studied(name, threads, given))
             print(found[-1][0], flush=True)
     plot(
-        RESULTS / ("table_accuracy.png" if given.part is None else f"table_accuracy-{given.part}.png"),
+        RESULTS / "table_accuracy.png",
         found,
         len(given.threads),
     )
-    record(__file__, [figures for figures, _, _ in found], given.part, fitted=given.fitted, judged=given.judged, rounds=SPACES)
+    record(__file__, [figures for figures, _, _ in found], fitted=given.fitted, judged=given.judged, rounds=SPACES)
 
 
 if __name__ == "__main__":
